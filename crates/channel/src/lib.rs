@@ -1,0 +1,25 @@
+//! One publisher, many subscribers, in this process.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+/// What an item is for a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Part of the header set. The first header after another role begins a new set, which replaces the old one.
+    Header,
+    /// A newcomer may begin here, after the header set.
+    Entry,
+    /// Everything else.
+    Plain,
+}
+
+/// What can flow through a channel: cheap to clone, with a weight and a role.
+pub trait Flow: Clone + Send + Sync + 'static {
+    /// Bytes that it occupies, for the channel's bound.
+    fn weight(&self) -> usize;
+    /// What it is for a newcomer.
+    fn role(&self) -> Role;
+    /// Media time at its end, for bounds and bursts in time; `None` where it is not known.
+    fn at(&self) -> Option<Duration>;
+}

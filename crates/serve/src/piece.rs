@@ -1,0 +1,27 @@
+//! A page on its way through a channel.
+
+use levada_channel::{Flow, Role};
+use levada_media::Page;
+use std::time::Duration;
+
+/// A [`Page`] that can flow through a [`levada_channel::Channel`]; the two crates do not know each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece(pub Page);
+
+impl Flow for Piece {
+    fn weight(&self) -> usize {
+        self.0.bytes.len()
+    }
+
+    fn role(&self) -> Role {
+        match self.0.role {
+            levada_media::Role::Header => Role::Header,
+            levada_media::Role::Entry => Role::Entry,
+            levada_media::Role::Plain => Role::Plain,
+        }
+    }
+
+    fn at(&self) -> Option<Duration> {
+        self.0.at
+    }
+}
