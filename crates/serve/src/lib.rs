@@ -1,6 +1,7 @@
 //! Mounts, and the gateways in and out of them.
 #![forbid(unsafe_code)]
 
+pub mod http;
 mod name;
 mod piece;
 mod session;
