@@ -4,6 +4,7 @@ use crate::{Frame, Tags, TrackInfo};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
+pub mod flv;
 mod opaque;
 
 /// A container (or bare stream) format that levada knows by name.
@@ -37,9 +38,8 @@ impl Format {
     pub fn from_content_type(content_type: &str) -> Format {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "application/ogg" | "audio/ogg" | "video/ogg" | "application/x-ogg" | "audio/x-ogg" | "audio/opus" => {
-                Format::Ogg
-            }
+            "application/ogg" | "audio/ogg" | "video/ogg" | "application/x-ogg" | "audio/x-ogg"
+            | "audio/opus" => Format::Ogg,
             "video/webm" | "audio/webm" | "video/x-matroska" | "audio/x-matroska" | "video/matroska"
             | "audio/matroska" => Format::WebM,
             "audio/mpeg" | "audio/mp3" | "audio/x-mp3" | "audio/x-mpeg" | "audio/mpa" => Format::Mp3,

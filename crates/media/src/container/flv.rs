@@ -1,0 +1,3 @@
+//! Flash video: its tags, which RTMP carries as messages.
+
+pub mod tag;
