@@ -1,5 +1,6 @@
 //! A page on its way through a channel.
 
+use bytes::Bytes;
 use levada_channel::{Flow, Role};
 use levada_media::Page;
 use std::time::Duration;
@@ -23,5 +24,10 @@ impl Flow for Piece {
 
     fn at(&self) -> Option<Duration> {
         self.0.at
+    }
+
+    fn note(&self) -> Option<Piece> {
+        let tags = self.0.tags.clone()?;
+        Some(Piece(Page { tags: Some(tags), ..Page::new(Bytes::new(), levada_media::Role::Plain) }))
     }
 }

@@ -1,0 +1,114 @@
+//! What egress counts.
+
+use crate::RenditionId;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// What is served now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// The renditions that have or had listeners.
+    pub renditions: BTreeMap<RenditionId, RenditionStats>,
+    /// The reactors, by number.
+    pub reactors: Vec<ReactorStats>,
+}
+
+/// What one rendition's listeners get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RenditionStats {
+    /// Listeners now.
+    pub listeners: u64,
+    /// Bytes that their sockets took, ever.
+    pub bytes: u64,
+}
+
+/// What one reactor does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReactorStats {
+    /// Listeners now.
+    pub listeners: u64,
+    /// Writes that sockets took at least a byte of.
+    pub writes: u64,
+    /// Bytes that sockets took.
+    pub bytes: u64,
+    /// How often it woke up.
+    pub wakeups: u64,
+    /// How often a socket was full.
+    pub blocked: u64,
+    /// Moves of listeners that were too slow.
+    pub skips: u64,
+    /// How often it failed and began anew; its listeners were ended. Anything but 0 is a bug.
+    pub failures: u64,
+}
+
+/// Where the reactors count; shared by all of them.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    renditions: Mutex<BTreeMap<RenditionId, Arc<RenditionTally>>>,
+    reactors: Mutex<Vec<Arc<ReactorTally>>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RenditionTally {
+    pub(super) listeners: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ReactorTally {
+    pub(super) listeners: AtomicU64,
+    pub(super) writes: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) wakeups: AtomicU64,
+    pub(super) blocked: AtomicU64,
+    pub(super) skips: AtomicU64,
+    pub(super) failures: AtomicU64,
+}
+
+impl Tally {
+    /// A place to count for one more reactor.
+    pub(super) fn reactor(&self) -> Arc<ReactorTally> {
+        let tally = Arc::<ReactorTally>::default();
+        self.reactors.lock().unwrap_or_else(PoisonError::into_inner).push(tally.clone());
+        tally
+    }
+
+    /// Where to count for a rendition.
+    pub(super) fn rendition(&self, id: RenditionId) -> Arc<RenditionTally> {
+        self.renditions.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+    }
+
+    pub(super) fn snapshot(&self) -> Stats {
+        let renditions = self.renditions.lock().unwrap_or_else(PoisonError::into_inner);
+        let reactors = self.reactors.lock().unwrap_or_else(PoisonError::into_inner);
+        Stats {
+            renditions: renditions.iter().map(|(id, tally)| (*id, tally.snapshot())).collect(),
+            reactors: reactors.iter().map(|tally| tally.snapshot()).collect(),
+        }
+    }
+}
+
+impl RenditionTally {
+    fn snapshot(&self) -> RenditionStats {
+        RenditionStats { listeners: self.listeners.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+    }
+}
+
+impl ReactorTally {
+    fn snapshot(&self) -> ReactorStats {
+        ReactorStats {
+            listeners: self.listeners.load(Relaxed),
+            writes: self.writes.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            wakeups: self.wakeups.load(Relaxed),
+            blocked: self.blocked.load(Relaxed),
+            skips: self.skips.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+        }
+    }
+}
