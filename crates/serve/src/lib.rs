@@ -1,11 +1,35 @@
 //! Mounts, and the gateways in and out of them.
+//!
+//! A source's bytes flow from [`front`] through a [`Mount`]'s channel and its [`Rendition`] to [`egress`], which
+//! writes them to every listener. Gateways ([`icecast`]) know mounts; none knows another gateway.
 #![forbid(unsafe_code)]
-
+pub mod access;
+pub mod auth;
+pub mod config;
+pub mod conn;
+pub mod egress;
 pub mod http;
-mod name;
-mod piece;
-mod session;
 
+
+
+mod name;
+
+mod piece;
+pub mod rendition;
+
+mod session;
+mod sessions;
+mod source;
+
+
+
+pub use config::Config;
 pub use name::{BadName, MountName};
 pub use piece::Piece;
+pub use rendition::{Rendition, RenditionId};
 pub use session::{End, Session, SessionId};
+pub use sessions::Sessions;
+pub use source::{Origin, Source};
+
+/// How the server names itself; some clients look for "Icecast" before they send titles.
+pub const SERVER: &str = concat!("levada/", env!("CARGO_PKG_VERSION"), " (Icecast 2.4.4 compatible)");

@@ -1,5 +1,6 @@
 //! The name of a mount, parsed once at the door.
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// A mount's path on the server: begins with `/`, 2 to 128 characters of `A-Za-z0-9._~/+@:,-` and `_`, no empty, `.` or
@@ -10,7 +11,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// assert!("/live/radio.ogg".parse::<MountName>().is_ok());
 /// assert!("/../etc/passwd".parse::<MountName>().is_err());
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MountName(Arc<str>);
 
 impl MountName {
@@ -35,6 +37,20 @@ impl FromStr for MountName {
             return Err(BadName::Part);
         }
         Ok(MountName(text.into()))
+    }
+}
+
+impl TryFrom<String> for MountName {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<MountName, BadName> {
+        text.parse()
+    }
+}
+
+impl From<MountName> for String {
+    fn from(name: MountName) -> String {
+        name.as_str().to_owned()
     }
 }
 

@@ -57,7 +57,8 @@ impl Answer {
 
     /// The head with a length, and a body of one clear sentence or document.
     pub fn body(self, content_type: &str, body: &str) -> Bytes {
-        let mut answer = self.field("Content-Type", content_type).field("Content-Length", body.len().to_string());
+        let mut answer =
+            self.field("Content-Type", content_type).field("Content-Length", body.len().to_string());
         answer.text.push_str("\r\n");
         answer.text.push_str(body);
         Bytes::from(answer.text)
@@ -65,7 +66,9 @@ impl Answer {
 
     /// A refusal: closes the connection and says why in one plain sentence.
     pub fn refuse(version: Version, status: Status, why: &str) -> Bytes {
-        Answer::new(version, status).field("Connection", "close").body("text/plain; charset=utf-8", &format!("{why}\n"))
+        Answer::new(version, status)
+            .field("Connection", "close")
+            .body("text/plain; charset=utf-8", &format!("{why}\n"))
     }
 }
 

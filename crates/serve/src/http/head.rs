@@ -47,7 +47,9 @@ impl Head {
     /// The value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let (_, query) = self.target.split_once('?')?;
-        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     }
 
     /// The first value of a field; names in any letter case.
@@ -62,7 +64,8 @@ impl Head {
 
     /// Whether a comma-separated field names `token`.
     pub fn has_token(&self, field: &str, token: &str) -> bool {
-        self.field(field).is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        self.field(field)
+            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     }
 
     /// User and password of Basic authentication (RFC 7617).
@@ -72,7 +75,8 @@ impl Head {
             return None;
         }
         let bytes = STANDARD.decode(token.trim()).ok()?;
-        let (user, password) = String::from_utf8_lossy(&bytes).split_once(':').map(|(u, p)| (u.into(), p.into()))?;
+        let (user, password) =
+            String::from_utf8_lossy(&bytes).split_once(':').map(|(u, p)| (u.into(), p.into()))?;
         Some((user, password))
     }
 
@@ -266,8 +270,10 @@ mod tests {
     fn a_bare_word_is_a_shoutcast_password() {
         let first = HeadReader::default().read(b"hush\r\ncontent-type:audio/mpeg\r\n").unwrap();
         assert_eq!(first, Some(First::Shoutcast("hush".into(), 6)));
-        let (head, used) =
-            HeadReader::default().read_fields(b"content-type:audio/mpeg\r\nicy-name:N\r\n\r\nDATA").unwrap().unwrap();
+        let (head, used) = HeadReader::default()
+            .read_fields(b"content-type:audio/mpeg\r\nicy-name:N\r\n\r\nDATA")
+            .unwrap()
+            .unwrap();
         assert_eq!((head.field("icy-name"), used), (Some("N"), 39));
     }
 

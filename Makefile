@@ -1,0 +1,36 @@
+# levada: `make test` is the whole truth; everything else is a part of it or beside it.
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= never
+
+.PHONY: test check fmt clippy doc deps-policy unit real debian demo bench fuzz fuzz-smoke faults help
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## test     installs what the tests use, then format, lints, docs, policy, and every test
+test: debian check unit
+
+## check    format, clippy with warnings as errors, rustdoc, dependency policy
+check: fmt clippy doc deps-policy
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+deps-policy:
+	./ci/purity.sh
+
+unit:
+	$(CARGO) test --workspace --locked
+
+debian:
+	./ci/debian.sh
+
+## demo     the product in twenty seconds
+demo:
+	$(CARGO) run --release -- demo --for 20s

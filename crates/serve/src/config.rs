@@ -1,0 +1,297 @@
+//! What a server is told: every knob with its default, one place.
+//!
+//! A file is TOML with these names; the command line and `LEVADA__SECTION__KEY` say the same things.
+
+mod mount;
+mod secret;
+
+pub use mount::{HookAuth, MountConfig, MountPolicy, Takeover};
+pub use secret::Secret;
+
+use crate::MountName;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The whole configuration of `levada serve`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and how HTTP is spoken.
+    pub http: Http,
+    /// Who may do what.
+    pub auth: Auth,
+    /// How much is allowed.
+    pub limits: Limits,
+    /// What the server says of itself.
+    pub server: About,
+    /// Mounts by name or pattern; later entries refine earlier ones.
+    pub mount: Vec<MountConfig>,
+    /// Streams taken from other servers.
+    pub relay: Vec<RelayConfig>,
+    /// Stream directories (YP) to announce public mounts to.
+    pub directory: Vec<DirectoryConfig>,
+}
+
+/// Where and how HTTP is spoken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Addresses to listen on. Default `127.0.0.1:8000`; plain and TLS share the port.
+    pub listen: Vec<SocketAddr>,
+    /// Addresses on which only SHOUTcast v1 sources are awaited (their habit is the port above HTTP's).
+    pub shoutcast: Vec<SocketAddr>,
+    /// The mount that SHOUTcast v1 sources feed, as they cannot name one. Default `/stream`.
+    pub shoutcast_mount: MountName,
+    /// Certificate chain in PEM; TLS is spoken when it is set. Reloaded when it changes.
+    pub certificate: Option<PathBuf>,
+    /// Private key in PEM; default: in the certificate's file.
+    pub key: Option<PathBuf>,
+    /// Names to obtain a certificate for by ACME (TLS-ALPN-01 on this port).
+    pub acme: Option<Acme>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Where the access log goes, in Icecast's line format; default nowhere.
+    pub access_log: Option<PathBuf>,
+    /// A folder whose files are served below `/`; default none.
+    pub files: Option<PathBuf>,
+}
+
+/// Certificates by ACME (RFC 8555).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Acme {
+    /// The names the certificate is for.
+    pub domains: Vec<String>,
+    /// Contact address told to the authority.
+    pub email: Option<String>,
+    /// The authority's directory; default Let's Encrypt's staging one, so that trying costs nothing.
+    pub directory: Option<url::Url>,
+    /// Use Let's Encrypt's production directory.
+    pub production: bool,
+}
+
+/// Who may do what. Nothing has a default password: without one, the first start makes it and shows it once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The user that sources log in as. Default `source`.
+    pub source_user: String,
+    /// Password of every source whose mount names none of its own.
+    pub source_password: Option<Secret>,
+    /// The administrator's user. Default `admin`.
+    pub admin_user: String,
+    /// The administrator's password.
+    pub admin_password: Option<Secret>,
+    /// The user that relays log in as. Default `relay`.
+    pub relay_user: String,
+    /// Password of relays; without one, the list of streams is open to the administrator only.
+    pub relay_password: Option<Secret>,
+}
+
+/// How much is allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once, of any kind. Default 100,000 (and what the descriptor limit allows).
+    pub connections: usize,
+    /// Listeners at once, over all mounts. Default 100,000.
+    pub listeners: usize,
+    /// Sources at once. Default 256.
+    pub sources: usize,
+    /// A request's head must be there within this time. Default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    /// Longest request head in bytes. Default 8,192.
+    pub head_bytes: usize,
+    /// Wrong passwords a minute and address before answers slow down to none. Default 20.
+    pub failures_per_minute: u32,
+    /// Threads that write to listeners; 0 (default) is one a core.
+    pub reactors: usize,
+    /// Sibling servers that a listener is sent to (302) when this one is full.
+    pub siblings: Vec<url::Url>,
+    /// How long a draining server waits for its listeners on SIGTERM. Default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+/// What the server says of itself, on its page and in the statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct About {
+    /// The name that addresses in playlists and statistics use; default the request's `Host`.
+    pub hostname: Option<String>,
+    /// Where it stands, as Icecast's `location`. Default `Earth`.
+    pub location: String,
+    /// Whom to write to. Default `icemaster@localhost`.
+    pub admin: String,
+    /// Where state (password hashes, ACME account, certificates) is kept; default the user's state directory.
+    pub state: Option<PathBuf>,
+}
+
+/// A stream, or all streams, taken from another server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Parents in order of preference: `http://host:port` for all mounts or a pattern, with a path for one.
+    pub from: Vec<url::Url>,
+    /// Which of the parent's mounts, when `from` has no path: a name or a pattern. Default `/*`.
+    #[serde(default = "every_mount")]
+    pub pattern: String,
+    /// The local name, when `from` has a path. Default: the same as the parent's.
+    #[serde(default)]
+    pub mount: Option<MountName>,
+    /// Pull only while somebody listens. Default false.
+    #[serde(default)]
+    pub on_demand: bool,
+    /// User for the parent. Default `relay`.
+    #[serde(default = "relay_user")]
+    pub user: String,
+    /// Password for the parent.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// How often the parent's list is read. Default 10 s.
+    #[serde(default = "ten_seconds", with = "humantime_serde")]
+    pub every: Duration,
+}
+
+/// A stream directory (YP).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfig {
+    /// The directory's address.
+    pub url: url::Url,
+    /// How long one request to it may take. Default 15 s.
+    #[serde(default = "fifteen_seconds", with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+fn every_mount() -> String {
+    "/*".into()
+}
+fn relay_user() -> String {
+    "relay".into()
+}
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+fn fifteen_seconds() -> Duration {
+    Duration::from_secs(15)
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            shoutcast: Vec::new(),
+            shoutcast_mount: "/stream".parse().expect("the default is a good name"),
+            certificate: None,
+            key: None,
+            acme: None,
+            trusted_proxies: Vec::new(),
+            access_log: None,
+            files: None,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth {
+            source_user: "source".into(),
+            source_password: None,
+            admin_user: "admin".into(),
+            admin_password: None,
+            relay_user: "relay".into(),
+            relay_password: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 100_000,
+            listeners: 100_000,
+            sources: 256,
+            head_timeout: Duration::from_secs(10),
+            head_bytes: 8 * 1024,
+            failures_per_minute: 20,
+            reactors: 0,
+            siblings: Vec::new(),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for About {
+    fn default() -> About {
+        About { hostname: None, location: "Earth".into(), admin: "icemaster@localhost".into(), state: None }
+    }
+}
+
+impl Config {
+    /// The policy of one mount: the defaults, refined by every entry whose name or pattern matches, in order.
+    pub fn policy(&self, name: &MountName) -> MountPolicy {
+        let mut policy = MountPolicy::default();
+        self.mount.iter().filter(|entry| entry.matches(name)).for_each(|entry| entry.refine(&mut policy));
+        policy
+    }
+
+    /// The mounts that are named outright, without a pattern.
+    pub fn named_mounts(&self) -> impl Iterator<Item = MountName> + '_ {
+        self.mount.iter().filter_map(|entry| entry.name.parse().ok())
+    }
+}
+
+/// Whether `name` is what `pattern` means: `*` stands for any characters, none included.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    let mut rest = rest;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_people_mean_them() {
+        for (pattern, name, fits) in [
+            ("/a", "/a", true),
+            ("/a", "/ab", false),
+            ("/*", "/a/b", true),
+            ("/dj/*", "/dj/x", true),
+            ("/dj/*", "/d", false),
+            ("/*.mp3", "/x.mp3", true),
+            ("/*.mp3", "/x.ogg", false),
+            ("/a*b*c", "/axbyc", true),
+            ("/a*b*c", "/acb", false),
+            ("/ab*ba", "/aba", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn later_entries_refine_earlier_ones() {
+        let config: Config = toml::from_str(
+            "[[mount]]\nname = '/*'\nmax_listeners = 5\nlinger = '3s'\n[[mount]]\nname = '/a'\nmax_listeners = 9\n",
+        )
+        .unwrap();
+        let policy = config.policy(&"/a".parse().unwrap());
+        assert_eq!((policy.max_listeners, policy.linger), (Some(9), Duration::from_secs(3)));
+        assert_eq!(config.policy(&"/b".parse().unwrap()).max_listeners, Some(5));
+        assert_eq!(config.named_mounts().count(), 1);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(toml::from_str::<Config>("[http]\nlisten_on = []\n").is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! What is said of a mount, and what that comes to.
+
+use super::{Secret, matches};
+use crate::MountName;
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, time::Duration};
+
+macro_rules! mount_options {
+    (
+        decided { $($(#[$doc:meta])* $field:ident : $kind:ty = $default:expr $(, $with:literal)?;)* }
+        open { $($(#[$odoc:meta])* $ofield:ident : $okind:ty $(, $owith:literal)?;)* }
+    ) => {
+        /// What the configuration says of mounts whose name fits `name`; what it does not say stays as it was.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct MountConfig {
+            /// A mount's name, or a pattern with `*`.
+            pub name: String,
+            $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none" $(, with = $with)?)] pub $field: Option<$kind>,)*
+            $($(#[$odoc])* #[serde(skip_serializing_if = "Option::is_none" $(, with = $owith)?)] pub $ofield: Option<$okind>,)*
+        }
+
+        /// A mount's policy: every option decided, or open where "no limit" and "what the source says" are answers.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct MountPolicy {
+            $($(#[$doc])* pub $field: $kind,)*
+            $($(#[$odoc])* pub $ofield: Option<$okind>,)*
+        }
+
+        impl Default for MountPolicy {
+            fn default() -> MountPolicy {
+                MountPolicy { $($field: $default,)* $($ofield: None,)* }
+            }
+        }
+
+        impl MountConfig {
+            /// Lays what is said here over `policy`.
+            pub fn refine(&self, policy: &mut MountPolicy) {
+                $(if let Some(value) = &self.$field { policy.$field = value.clone(); })*
+                $(if self.$ofield.is_some() { policy.$ofield = self.$ofield.clone(); })*
+            }
+        }
+    };
+}
+
+mount_options! {
+    decided {
+        /// What happens to a second source. Default `deny`.
+        takeover: Takeover = Takeover::Deny;
+        /// How long listeners are kept when the source is gone and nothing falls back. Default 10 s.
+        linger: Duration = Duration::from_secs(10), "humantime_serde";
+        /// A source that is silent this long is gone. Default 10 s.
+        source_timeout: Duration = Duration::from_secs(10), "humantime_serde";
+        /// Whether listeners come back when this mount's source does. Default true.
+        fallback_override: bool = true;
+        /// Whether listeners beyond `max_listeners` hear the fallback instead of a refusal. Default false.
+        fallback_when_full: bool = false;
+        /// How much is sent at once on joining: 2 s to start and 2 s of safety. Default 4 s.
+        burst: Duration = Duration::from_secs(4), "humantime_serde";
+        /// Bytes between ICY title blocks. Default 16,000.
+        icy_metaint: usize = 16_000;
+        /// Not listed on the page, in the statistics, or to relays. Default false.
+        hidden: bool = false;
+    }
+    open {
+        /// User of this mount's source; default the server's.
+        source_user: String;
+        /// Password of this mount's source; default the server's.
+        source_password: Secret;
+        /// The mount that listeners hear while this one has no source.
+        fallback: MountName;
+        /// A file played in a loop while this mount has no source and no other fallback is alive.
+        fallback_file: PathBuf;
+        /// A file that is this mount's source, played in a loop.
+        file: PathBuf;
+        /// A file in the mount's own format that every new listener hears first.
+        intro: PathBuf;
+        /// Listeners at once. Default: as many as the server takes.
+        max_listeners: usize;
+        /// How long one listener may stay.
+        max_listener_duration: Duration, "humantime_serde";
+        /// How often a listener's socket is written to; the burst hides it. `0s` is at once. Default: 250 ms to 1 s by bit rate.
+        flush: Duration, "humantime_serde";
+        /// Announced in directories; default what the source says.
+        public: bool;
+        /// Overrides the source's name.
+        stream_name: String;
+        /// Overrides the source's description.
+        description: String;
+        /// Overrides the source's genre.
+        genre: String;
+        /// Overrides the source's address.
+        url: String;
+        /// Overrides the source's bit rate as shown, in kbit/s.
+        bitrate: String;
+        /// Overrides the source's content type.
+        content_type: String;
+        /// Listeners must be in this htpasswd file.
+        htpasswd: PathBuf;
+        /// Listeners and sources are admitted by asking these addresses, with Icecast's fields.
+        url_auth: HookAuth;
+        /// Listeners must carry a signature made with this key (`?exp=…&sig=…`).
+        signing_key: Secret;
+    }
+}
+
+impl MountConfig {
+    /// Whether this entry is about the mount called `name`.
+    pub fn matches(&self, name: &MountName) -> bool {
+        matches(&self.name, name.as_str())
+    }
+}
+
+/// What happens when a second source comes to a mount that has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takeover {
+    /// It is refused (403, as Icecast does).
+    #[default]
+    Deny,
+    /// It takes over, and the first one is let go.
+    Replace,
+}
+
+/// Icecast's URL authentication: addresses that are asked by POST.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookAuth {
+    /// Asked when a listener comes.
+    pub listener_add: Option<url::Url>,
+    /// Told when a listener has gone.
+    pub listener_remove: Option<url::Url>,
+    /// Asked when a source comes.
+    pub stream_auth: Option<url::Url>,
+    /// Told when the mount comes alive.
+    pub mount_add: Option<url::Url>,
+    /// Told when the mount is gone.
+    pub mount_remove: Option<url::Url>,
+    /// The answer's header that admits. Default `icecast-auth-user: 1`.
+    pub auth_header: Option<String>,
+    /// Answers must come within this many seconds. Default 5.
+    pub timeout_seconds: Option<u64>,
+}

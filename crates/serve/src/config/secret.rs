@@ -1,0 +1,45 @@
+//! A password in the configuration that never shows itself.
+
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+
+/// A password as typed, or an argon2 hash of one (`$argon2…`). Debugging and printing show `***`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that compares it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a hash in PHC string format rather than the password itself.
+    pub fn is_hash(&self) -> bool {
+        self.0.starts_with("$argon2")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Secret {
+        Secret(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}

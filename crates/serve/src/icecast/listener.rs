@@ -1,0 +1,136 @@
+//! A listener: the answer's head, byte for byte as players expect it, and the way into egress.
+
+use crate::{
+    Mount, Session, Source, Station,
+    conn::{Conn, Stream},
+    egress::{Framing, Joining, Pace, Transport},
+    front::{After, refuse},
+    http::{Answer, Head, Status},
+    switch,
+};
+use bytes::Bytes;
+use levada_channel::Start;
+use levada_media::Format;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Takes a listener in, or says why not.
+pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &Arc<Station>) -> After {
+    let playing = switch::audible(&mount, station).unwrap_or_else(|| mount.clone());
+    let Some(source) = playing.source().or_else(|| playing.last_source()) else {
+        return refuse(conn, head.version, Status::NOT_FOUND, "The file you requested could not be found")
+            .await;
+    };
+    let config = station.config();
+    let policy = mount.policy();
+    let full = policy.max_listeners.is_some_and(|most| mount.listeners() >= most)
+        || station.sessions.count() >= config.limits.listeners;
+    if full {
+        return refuse(conn, head.version, Status::UNAVAILABLE, "this mount has all the listeners it takes")
+            .await;
+    }
+    let icy = wants_icy(&head, &source).then_some(policy.icy_metaint);
+    let answer = stream_head(&head, &source, icy);
+    if head.method == "HEAD" {
+        let _gone = conn.send(&answer).await;
+        return After::Done;
+    }
+    let session = Arc::new(session(&conn, &head, &mount, station));
+    let (Stream::Plain(stream), _read_ahead) = (conn.stream, conn.ahead) else { return After::Done };
+    let Ok(stream) = stream.into_std() else { return After::Done };
+    station.sessions.add(session.clone());
+    station.counters.listeners.fetch_add(1, Relaxed);
+    mount.joined();
+    station.egress.join(Joining {
+        transport: Transport::Plain(stream),
+        head: answer,
+        framing: icy.map_or(Framing::Raw, |metaint| Framing::Icy { metaint }),
+        pace: pace(&head, policy.flush),
+        burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
+        rendition: playing.rendition.clone(),
+        session,
+        intro: None,
+        expires: policy.max_listener_duration.map(|longest| Instant::now() + longest),
+    });
+    After::Done
+}
+
+fn session(conn: &Conn, head: &Head, mount: &Mount, station: &Station) -> Session {
+    let said = |name: &str| -> Box<str> { head.field(name).unwrap_or_default().into() };
+    Session {
+        id: station.sessions.next_id(),
+        home: mount.name.clone(),
+        peer: station.peer_of(conn.peer.ip(), head.field("x-forwarded-for")),
+        agent: said("user-agent"),
+        referer: said("referer"),
+        request: head.line().into(),
+        user: None,
+        since: SystemTime::now(),
+        began: Instant::now(),
+        sent: 0.into(),
+        skips: 0.into(),
+        relay: head.field("levada-via").is_some(),
+    }
+}
+
+/// The head of an endless answer, in Icecast's words. A `Range` is ignored: the stream has no beginning.
+fn stream_head(head: &Head, source: &Source, icy: Option<usize>) -> Bytes {
+    let mut answer = Answer::new(head.version, Status::OK)
+        .field("Server", crate::SERVER)
+        .field("Connection", "Close")
+        .field("Date", httpdate(SystemTime::now()))
+        .field("Content-Type", &source.content_type)
+        .field("Cache-Control", "no-cache, no-store")
+        .field("Expires", "Mon, 26 Jul 1997 05:00:00 GMT")
+        .field("Pragma", "no-cache")
+        .field("Access-Control-Allow-Origin", "*")
+        .field(
+            "Access-Control-Expose-Headers",
+            "icy-metaint, icy-name, icy-genre, icy-url, icy-br, icy-description",
+        );
+    for (name, value) in [
+        ("icy-br", &source.bitrate),
+        ("icy-description", &source.description),
+        ("icy-genre", &source.genre),
+        ("icy-name", &source.name),
+        ("icy-url", &source.url),
+        ("ice-audio-info", &source.audio_info),
+    ] {
+        if !value.is_empty() {
+            answer = answer.icy(name, value);
+        }
+    }
+    answer = answer.icy("icy-pub", if source.public { "1" } else { "0" });
+    if let Some(metaint) = icy {
+        answer = answer.icy("icy-metadata", "1").icy("icy-metaint", metaint.to_string());
+    }
+    answer.head()
+}
+
+/// Title blocks are for bare audio only; Ogg has comments and the others have none.
+fn wants_icy(head: &Head, source: &Source) -> bool {
+    let bare = matches!(source.format, Format::Mp3 | Format::Adts | Format::Opaque);
+    bare && head.field("icy-metadata").is_some_and(|value| value.trim() == "1")
+}
+
+fn pace(head: &Head, flush: Option<Duration>) -> Pace {
+    match (head.query("latency").as_deref(), flush) {
+        (Some("low"), _) | (None, Some(Duration::ZERO)) => Pace::Low,
+        (_, Some(period)) => Pace::Every(period),
+        (_, None) => Pace::Adaptive,
+    }
+}
+
+/// `Sun, 22 Nov 2026 04:00:00 GMT` (RFC 9110 §5.6.7).
+fn httpdate(now: SystemTime) -> String {
+    use time::{OffsetDateTime, macros::format_description};
+    let form = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    OffsetDateTime::from(now).format(form).unwrap_or_default()
+}
+
+/// A burst of 4 s at 16 Mbit/s; more would only fill sockets.
+const BURST_BYTES: usize = 8 * 1024 * 1024;

@@ -1,0 +1,284 @@
+//! A named place on the server, with a policy and at most one source.
+
+use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy};
+use levada_channel::Publisher;
+use levada_media::{Cut, Page, Tags, TrackInfo, container::ogg};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// A mount. Sources come and go; its listeners hang on its [`Rendition`], which stays.
+pub struct Mount {
+    /// Its name.
+    pub name: MountName,
+    /// The source's own format, byte for byte, as all listeners share it.
+    pub rendition: Arc<Rendition>,
+    /// What it counts.
+    pub stats: MountStats,
+    policy: Mutex<Arc<MountPolicy>>,
+    live: Mutex<Live>,
+    listeners: watch::Sender<usize>,
+}
+
+/// The source side of a mount, all that changes while one feeds it.
+#[derive(Default)]
+struct Live {
+    epoch: u64,
+    stage: Option<Stage>,
+    last_source: Option<Arc<Source>>,
+    gone_since: Option<Instant>,
+    playing: Option<Place>,
+}
+
+/// Where the listeners of a mount are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The mount whose stream they hear.
+    pub mount: MountName,
+    /// Its rendition.
+    pub rendition: RenditionId,
+}
+
+struct Stage {
+    source: Arc<Source>,
+    publisher: Publisher<Piece>,
+    cutter: Box<dyn Cut>,
+    retitle: ogg::Retitle,
+    tags: Arc<Tags>,
+    let_go: CancellationToken,
+}
+
+/// Counters of a mount; they only grow, except for what `peak` says.
+#[derive(Debug, Default)]
+pub struct MountStats {
+    /// Bytes that sources sent.
+    pub received: AtomicU64,
+    /// Bytes of finished listener sessions.
+    pub sent: AtomicU64,
+    /// Bytes of the source that were no part of its format.
+    pub skipped: AtomicU64,
+    /// Most listeners at once.
+    pub peak: AtomicUsize,
+    /// Listeners that ever came.
+    pub connections: AtomicU64,
+    /// Listeners that were dropped because they read too slowly.
+    pub slow: AtomicU64,
+    /// Sources that ever came.
+    pub sources: AtomicU64,
+}
+
+/// Why a mount cannot be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Another source feeds it, and the policy does not let a second one take over.
+    #[error("Mountpoint in use")]
+    InUse,
+    /// The server has as many sources as it takes.
+    #[error("too many sources connected")]
+    TooManySources,
+}
+
+/// The claim was lost: another source took over, or an administrator ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the mount was taken from this source")]
+pub struct LetGo;
+
+impl Mount {
+    /// A mount without a source.
+    pub fn new(name: MountName, policy: Arc<MountPolicy>, rendition: Arc<Rendition>) -> Mount {
+        Mount {
+            name,
+            rendition,
+            stats: MountStats::default(),
+            policy: Mutex::new(policy),
+            live: Mutex::default(),
+            listeners: watch::Sender::new(0),
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<MountPolicy> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another policy in force; who is here stays.
+    pub fn set_policy(&self, policy: Arc<MountPolicy>) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// Makes `source` the one that feeds this mount; returns its claim's number and the sign that it was let go.
+    ///
+    /// # Errors
+    /// When there is one already and the policy says so.
+    pub fn claim(&self, source: Source) -> Result<(u64, CancellationToken), Refused> {
+        let mut live = self.live();
+        if let Some(stage) = &live.stage {
+            if self.policy().takeover == crate::config::Takeover::Deny {
+                return Err(Refused::InUse);
+            }
+            stage.let_go.cancel();
+        }
+        let let_go = CancellationToken::new();
+        let source = Arc::new(source);
+        live.stage = None;
+        live.stage = Some(Stage {
+            publisher: self.rendition.open(),
+            cutter: source.format.cutter(),
+            retitle: ogg::Retitle::new(self.rendition.id.0 as u32),
+            tags: Arc::default(),
+            let_go: let_go.clone(),
+            source: source.clone(),
+        });
+        live.epoch += 1;
+        live.last_source = Some(source);
+        live.gone_since = None;
+        self.stats.sources.fetch_add(1, Relaxed);
+        Ok((live.epoch, let_go))
+    }
+
+    /// Takes the next bytes of the claim numbered `epoch`.
+    ///
+    /// # Errors
+    /// When the mount is no longer this source's.
+    pub fn feed(&self, epoch: u64, bytes: &[u8]) -> Result<(), LetGo> {
+        let mut live = self.live();
+        if live.epoch != epoch {
+            return Err(LetGo);
+        }
+        let stage = live.stage.as_mut().ok_or(LetGo)?;
+        self.stats.received.fetch_add(bytes.len() as u64, Relaxed);
+        let skipped = stage.cutter.skipped();
+        stage.cutter.push(bytes);
+        while let Some(page) = stage.cutter.poll() {
+            stage.send(page);
+        }
+        self.stats.skipped.fetch_add(stage.cutter.skipped() - skipped, Relaxed);
+        Ok(())
+    }
+
+    /// Ends the claim numbered `epoch`; nothing happens when the mount is no longer that source's.
+    pub fn release(&self, epoch: u64, now: Instant) {
+        let mut live = self.live();
+        if live.epoch == epoch {
+            if let Some(mut stage) = live.stage.take() {
+                stage.cutter.finish();
+                while let Some(page) = stage.cutter.poll() {
+                    stage.send(page);
+                }
+            }
+            live.gone_since = Some(now);
+        }
+    }
+
+    /// Ends whatever feeds this mount; false when nothing did.
+    pub fn evict(&self, now: Instant) -> bool {
+        let mut live = self.live();
+        let Some(stage) = live.stage.take() else { return false };
+        stage.let_go.cancel();
+        live.epoch += 1;
+        live.gone_since = Some(now);
+        true
+    }
+
+    /// Tells listeners what is playing from now on; false when there is no source.
+    pub fn retitle(&self, tags: Tags) -> bool {
+        let mut live = self.live();
+        let Some(stage) = live.stage.as_mut() else { return false };
+        stage.retitle(tags);
+        true
+    }
+
+    /// The source that feeds it now.
+    pub fn source(&self) -> Option<Arc<Source>> {
+        self.live().stage.as_ref().map(|stage| stage.source.clone())
+    }
+
+    /// The source that feeds it now, or the one that did last.
+    pub fn last_source(&self) -> Option<Arc<Source>> {
+        self.live().last_source.clone()
+    }
+
+    /// What is playing; nothing without a source.
+    pub fn tags(&self) -> Arc<Tags> {
+        self.live().stage.as_ref().map(|stage| stage.tags.clone()).unwrap_or_default()
+    }
+
+    /// The tracks inside the stream, as far as its container said.
+    pub fn tracks(&self) -> Vec<TrackInfo> {
+        self.live().stage.as_ref().map(|stage| stage.cutter.tracks().to_vec()).unwrap_or_default()
+    }
+
+    /// How long it has had no source at `now`; `None` while it has one or never had.
+    pub fn silent_for(&self, now: Instant) -> Option<Duration> {
+        self.live().gone_since.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// Listeners here now, fallbacks' guests not included.
+    pub fn listeners(&self) -> usize {
+        *self.listeners.borrow()
+    }
+
+    /// Where its listeners are; at the mount itself until a fallback took over.
+    pub fn place(&self) -> Place {
+        let here = || Place { mount: self.name.clone(), rendition: self.rendition.id };
+        self.live().playing.clone().unwrap_or_else(here)
+    }
+
+    /// Notes that its listeners are at `target` from now on.
+    pub fn play_at(&self, target: &Mount) {
+        self.live().playing = Some(Place { mount: target.name.clone(), rendition: target.rendition.id });
+    }
+
+    /// Follows the number of listeners, for relays on demand.
+    pub fn watch_listeners(&self) -> watch::Receiver<usize> {
+        self.listeners.subscribe()
+    }
+
+    /// Counts a listener in.
+    pub fn joined(&self) {
+        self.listeners.send_modify(|count| *count += 1);
+        self.stats.peak.fetch_max(self.listeners(), Relaxed);
+        self.stats.connections.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a listener out, with the bytes it got.
+    pub fn left(&self, sent: u64) {
+        self.listeners.send_modify(|count| *count = count.saturating_sub(1));
+        self.stats.sent.fetch_add(sent, Relaxed);
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stage {
+    fn send(&mut self, page: Page) {
+        if let Some(tags) = &page.tags {
+            self.tags = tags.clone();
+        }
+        if self.source.format != levada_media::Format::Ogg {
+            return self.publisher.send(Piece(page));
+        }
+        self.retitle.push(page);
+        while let Some(page) = self.retitle.poll() {
+            self.publisher.send(Piece(page));
+        }
+    }
+
+    fn retitle(&mut self, tags: Tags) {
+        self.tags = Arc::new(tags.clone());
+        if self.source.format == levada_media::Format::Ogg {
+            self.retitle.retitle(&tags);
+        } else {
+            self.publisher.send(Piece(Page::tags(tags)));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What all gateways of one server share.
+
+use crate::{
+    Config, End, MountName, Mounts, Session, Sessions,
+    access::AccessLog,
+    auth::Auth,
+    egress::{self, Egress},
+};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime},
+};
+use tokio_util::sync::CancellationToken;
+
+/// One server's state: the mounts and those who listen to them, the configuration, the counters.
+pub struct Station {
+    /// The mounts.
+    pub mounts: Arc<Mounts>,
+    /// The listeners.
+    pub sessions: Arc<Sessions>,
+    /// What writes to the listeners.
+    pub egress: Egress,
+    /// Who may do what.
+    pub auth: Auth,
+    /// What it counts.
+    pub counters: Counters,
+    /// When it started.
+    pub started: SystemTime,
+    /// Cancelled when it stops.
+    pub stop: CancellationToken,
+    /// A random name; a relay that meets its own refuses.
+    pub id: String,
+    config: Mutex<Arc<Config>>,
+}
+
+/// Counters of a whole server; they only grow, except for `connections`.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections now.
+    pub connections: AtomicUsize,
+    /// Connections ever.
+    pub accepted: AtomicU64,
+    /// Requests that were malformed, too large or too slow.
+    pub bad_requests: AtomicU64,
+    /// Wrong or missing passwords.
+    pub denied: AtomicU64,
+    /// Listeners ever.
+    pub listeners: AtomicU64,
+    /// Sources ever.
+    pub sources: AtomicU64,
+    /// Connections that the operating system could not give us (descriptors exhausted).
+    pub accept_failures: AtomicU64,
+}
+
+impl Station {
+    /// A station that nothing is connected to yet.
+    ///
+    /// # Errors
+    /// When the reactors cannot start or the access log cannot be opened.
+    pub fn new(config: Config, id: String, auth: Auth, access: AccessLog) -> io::Result<Arc<Station>> {
+        let mounts = Arc::<Mounts>::default();
+        let sessions = Arc::<Sessions>::default();
+        let (at_end, gone) = (mounts.clone(), sessions.clone());
+        let on_end = move |session: Arc<Session>, end: End| {
+            if gone.remove(session.id) {
+                if let Some(mount) = at_end.find(&session.home) {
+                    mount.left(session.sent.load(Relaxed));
+                    mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
+                }
+                access.listener(&session, Instant::now());
+            }
+        };
+        let egress = Egress::start(
+            egress::Config { reactors: config.limits.reactors, ..egress::Config::default() },
+            Arc::new(on_end),
+        )?;
+        let station = Station {
+            mounts,
+            sessions,
+            egress,
+            auth,
+            counters: Counters::default(),
+            started: SystemTime::now(),
+            stop: CancellationToken::new(),
+            id,
+            config: Mutex::new(Arc::new(config)),
+        };
+        Ok(Arc::new(station))
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another configuration in force; policies of mounts follow, nobody is dropped.
+    pub fn set_config(&self, config: Config) {
+        let config = Arc::new(config);
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config.clone();
+        for mount in self.mounts.list() {
+            mount.set_policy(Arc::new(config.policy(&mount.name)));
+        }
+        self.mounts.touch();
+    }
+
+    /// Whose request this is: behind a trusted proxy, the first address that the proxy names.
+    pub fn peer_of(&self, direct: IpAddr, forwarded_for: Option<&str>) -> IpAddr {
+        let trusted = self.config().http.trusted_proxies.contains(&direct);
+        let named =
+            forwarded_for.and_then(|list| list.split(',').next()).and_then(|ip| ip.trim().parse().ok());
+        if trusted { named.unwrap_or(direct) } else { direct }
+    }
+
+    /// The mount called `name`, if it can be listened to: it has a source, had one a moment ago, or is configured.
+    pub fn audible(&self, name: &MountName) -> Option<Arc<crate::Mount>> {
+        self.mounts.find(name)
+    }
+}

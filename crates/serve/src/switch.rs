@@ -1,0 +1,61 @@
+//! Where listeners are when their mount has no source: fallbacks, their return, and the end of patience.
+
+use crate::{End, Mount, Station, egress::Whom};
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+/// Keeps every listener at the best mount that is alive, until the server stops.
+pub async fn run(station: Arc<Station>) {
+    let mut changes = station.mounts.watch();
+    loop {
+        place_all(&station);
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(CHECK) => {}
+            () = station.stop.cancelled() => return,
+        }
+    }
+}
+
+fn place_all(station: &Arc<Station>) {
+    let now = Instant::now();
+    for mount in station.mounts.list() {
+        place(&mount, station, now);
+    }
+}
+
+/// Moves the listeners of one mount to where they should be, or ends them when they have waited long enough.
+fn place(mount: &Arc<Mount>, station: &Arc<Station>, now: Instant) {
+    let place = mount.place();
+    let Some(target) = audible(mount, station) else {
+        if mount.silent_for(now).is_some_and(|silence| silence > mount.policy().linger) {
+            station.egress.end(place.rendition, End::StreamEnded);
+            station.mounts.forget(&mount.name);
+        }
+        return;
+    };
+    let here = station.mounts.find(&place.mount).is_some_and(|here| here.source().is_some());
+    let moves = target.rendition.id != place.rendition && (!here || mount.policy().fallback_override);
+    if moves {
+        tracing::info!(mount = %mount.name, from = %place.mount, to = %target.name, "listeners move");
+        station.egress.shift(place.rendition, &target.rendition, Whom::Home(mount.name.clone()));
+        mount.play_at(&target);
+    }
+}
+
+/// The mount itself if it is alive, else the first of its fallbacks that is; a circle of fallbacks ends.
+pub fn audible(mount: &Arc<Mount>, station: &Station) -> Option<Arc<Mount>> {
+    let mut seen = HashSet::new();
+    let mut at = mount.clone();
+    loop {
+        if at.source().is_some() {
+            return Some(at);
+        }
+        if !seen.insert(at.name.clone()) {
+            return None;
+        }
+        at = station.mounts.find(at.policy().fallback.as_ref()?)?;
+    }
+}
+
+/// Lingering mounts are looked at this often.
+const CHECK: std::time::Duration = std::time::Duration::from_millis(250);
