@@ -3,33 +3,39 @@
 //! A source's bytes flow from [`front`] through a [`Mount`]'s channel and its [`Rendition`] to [`egress`], which
 //! writes them to every listener. Gateways ([`icecast`]) know mounts; none knows another gateway.
 #![forbid(unsafe_code)]
+
 pub mod access;
 pub mod auth;
 pub mod config;
 pub mod conn;
 pub mod egress;
+pub mod front;
 pub mod http;
-
-
-
+pub mod icecast;
+mod mount;
+mod mounts;
 mod name;
-
+pub mod ordinary;
 mod piece;
 pub mod rendition;
-
+mod server;
 mod session;
 mod sessions;
 mod source;
-
-
+mod station;
+pub mod switch;
 
 pub use config::Config;
+pub use mount::{LetGo, Mount, MountStats, Place, Refused};
+pub use mounts::{Claim, Mounts};
 pub use name::{BadName, MountName};
 pub use piece::Piece;
 pub use rendition::{Rendition, RenditionId};
+pub use server::Server;
 pub use session::{End, Session, SessionId};
 pub use sessions::Sessions;
 pub use source::{Origin, Source};
+pub use station::{Counters, Station};
 
 /// How the server names itself; some clients look for "Icecast" before they send titles.
 pub const SERVER: &str = concat!("levada/", env!("CARGO_PKG_VERSION"), " (Icecast 2.4.4 compatible)");

@@ -2,7 +2,7 @@
 
 use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy};
 use levada_channel::Publisher;
-use levada_media::{Cut, Page, Tags, TrackInfo, container::ogg};
+use levada_media::{Cut, Page, Tags, TrackInfo};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -49,7 +49,6 @@ struct Stage {
     source: Arc<Source>,
     publisher: Publisher<Piece>,
     cutter: Box<dyn Cut>,
-    retitle: ogg::Retitle,
     tags: Arc<Tags>,
     let_go: CancellationToken,
 }
@@ -131,7 +130,6 @@ impl Mount {
         live.stage = Some(Stage {
             publisher: self.rendition.open(),
             cutter: source.format.cutter(),
-            retitle: ogg::Retitle::new(self.rendition.id.0 as u32),
             tags: Arc::default(),
             let_go: let_go.clone(),
             source: source.clone(),
@@ -264,21 +262,11 @@ impl Stage {
         if let Some(tags) = &page.tags {
             self.tags = tags.clone();
         }
-        if self.source.format != levada_media::Format::Ogg {
-            return self.publisher.send(Piece(page));
-        }
-        self.retitle.push(page);
-        while let Some(page) = self.retitle.poll() {
-            self.publisher.send(Piece(page));
-        }
+        self.publisher.send(Piece(page));
     }
 
     fn retitle(&mut self, tags: Tags) {
         self.tags = Arc::new(tags.clone());
-        if self.source.format == levada_media::Format::Ogg {
-            self.retitle.retitle(&tags);
-        } else {
-            self.publisher.send(Piece(Page::tags(tags)));
-        }
+        self.publisher.send(Piece(Page::tags(tags)));
     }
 }
