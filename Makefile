@@ -34,3 +34,8 @@ debian:
 ## demo     the product in twenty seconds
 demo:
 	$(CARGO) run --release -- demo --for 20s
+
+## bench    levada beside icecast2 in one run (about twenty minutes): the table of bench/README.md
+bench: debian
+	$(CARGO) build --release --locked
+	bench/icecast.py

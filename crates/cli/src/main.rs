@@ -1,0 +1,4 @@
+//! The `levada` command.
+#![forbid(unsafe_code)]
+
+fn main() {}
