@@ -1,10 +1,24 @@
 //! Who may do what: passwords compared in constant time, hashes checked off the media path, guessing slowed down.
 
-use crate::{Config, MountName, config::Secret};
+mod guesses;
+mod hashes;
+
+pub use hashes::hash;
+
+use crate::{Config, MountName, config::Secret, http::Status};
+use guesses::Guesses;
+use hashes::{Busy, Hashes};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 use subtle::ConstantTimeEq;
 
 /// Decides who may feed, administer or relay.
-pub struct Auth {}
+pub struct Auth {
+    guesses: Guesses,
+    hashes: Hashes,
+}
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug)]
@@ -17,24 +31,110 @@ pub enum Asks<'a> {
     Relay,
 }
 
+/// Who asks, and how they prove it.
+#[derive(Clone, Copy)]
+pub struct Who<'a> {
+    /// Where they are (behind a trusted proxy: what the proxy says).
+    pub from: IpAddr,
+    /// The user they say they are; empty without credentials.
+    pub user: &'a str,
+    /// Their password.
+    pub password: &'a str,
+}
+
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// No credentials were sent; clients probe like this, so it is no failure.
+    #[error("You need to authenticate")]
+    Missing,
+    /// The credentials are wrong.
+    #[error("You need to authenticate")]
+    Wrong,
+    /// Too many wrong ones came from this address; nothing is looked at for this long.
+    #[error("too many wrong passwords from your address; try again in {} s", .0.as_secs() + 1)]
+    TooMany(Duration),
+    /// Too many passwords are being checked at this moment.
+    #[error("too many passwords are being checked; try again")]
+    Busy,
+}
+
 impl Auth {
     /// An authority without memory.
     pub fn new() -> Auth {
-        Auth {}
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).expect("the system gives random bytes");
+        Auth { guesses: Guesses::default(), hashes: Hashes::new(seed) }
     }
 
-    /// Whether `user` with `password` may do what it `asks`.
-    pub fn allows(&self, config: &Config, asks: Asks<'_>, user: &str, password: &str) -> bool {
-        let auth = &config.auth;
-        match asks {
-            Asks::Admin => fits(&auth.admin_user, auth.admin_password.as_ref(), user, password),
-            Asks::Relay => fits(&auth.relay_user, auth.relay_password.as_ref(), user, password),
-            Asks::Source(mount) => {
-                let policy = config.policy(mount);
-                let name = policy.source_user.as_ref().unwrap_or(&auth.source_user);
-                fits(name, policy.source_password.as_ref().or(auth.source_password.as_ref()), user, password)
-            }
+    /// Whether `who` may do what they ask.
+    ///
+    /// # Errors
+    /// When they may not; [`Denied::status`] is the answer's status.
+    pub async fn allows(&self, config: &Config, asks: Asks<'_>, who: Who<'_>) -> Result<(), Denied> {
+        if who.user.is_empty() && who.password.is_empty() {
+            return Err(Denied::Missing);
         }
+        let auth = &config.auth;
+        let policy;
+        let (user, secret) = match asks {
+            Asks::Admin => (&auth.admin_user, auth.admin_password.as_ref()),
+            Asks::Relay => (&auth.relay_user, auth.relay_password.as_ref()),
+            Asks::Source(mount) => {
+                policy = config.policy(mount);
+                let user = policy.source_user.as_ref().unwrap_or(&auth.source_user);
+                (user, policy.source_password.as_ref().or(auth.source_password.as_ref()))
+            }
+        };
+        self.check(config.limits.failures_per_minute, user, secret, who).await
+    }
+
+    async fn check(
+        &self,
+        limit: u32,
+        user: &str,
+        secret: Option<&Secret>,
+        who: Who<'_>,
+    ) -> Result<(), Denied> {
+        self.patience(limit, who.from)?;
+        let wrong = || {
+            self.guesses.wrong(who.from, limit, Instant::now());
+            Denied::Wrong
+        };
+        let same_user = bool::from(user.as_bytes().ct_eq(who.user.as_bytes()));
+        let Some(secret) = secret.filter(|_| same_user) else { return Err(wrong()) };
+        if secret.is_hash() {
+            return self.check_hash(limit, secret.expose(), who).await;
+        }
+        let right = bool::from(secret.expose().as_bytes().ct_eq(who.password.as_bytes()));
+        if right { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// One check of an address runs at a time, so that its guesses delay nobody else, and those that wait behind the
+    /// one too many are not looked at.
+    async fn check_hash(&self, limit: u32, hash: &str, who: Who<'_>) -> Result<(), Denied> {
+        if self.hashes.knows(hash, who.user, who.password) {
+            return Ok(());
+        }
+        let gate = self.guesses.gate(who.from, limit, Instant::now()).ok_or(Denied::Busy)?;
+        let _turn = gate.acquire().await.map_err(|_| Denied::Busy)?;
+        self.patience(limit, who.from)?;
+        if self.hashes.knows(hash, who.user, who.password) {
+            return Ok(());
+        }
+        match self.hashes.fits(hash, who.user, who.password).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.guesses.wrong(who.from, limit, Instant::now());
+                Err(Denied::Wrong)
+            }
+            Err(Busy) => Err(Denied::Busy),
+        }
+    }
+
+    fn patience(&self, limit: u32, from: IpAddr) -> Result<(), Denied> {
+        self.guesses.wait(from, limit, Instant::now()).map_or(Ok(()), |wait| Err(Denied::TooMany(wait)))
     }
 }
 
@@ -44,8 +144,28 @@ impl Default for Auth {
     }
 }
 
-fn fits(name: &str, secret: Option<&Secret>, user: &str, password: &str) -> bool {
-    let Some(secret) = secret else { return false };
-    let same_user = name.as_bytes().ct_eq(user.as_bytes());
-    bool::from(same_user & secret.expose().as_bytes().ct_eq(password.as_bytes()))
+impl Denied {
+    /// The status of the answer: 401, 429 or 503.
+    pub fn status(self) -> Status {
+        match self {
+            Denied::Missing | Denied::Wrong => Status::UNAUTHORIZED,
+            Denied::TooMany(_) => Status::TOO_MANY,
+            Denied::Busy => Status::UNAVAILABLE,
+        }
+    }
+
+    /// The field that goes with the status.
+    pub fn field(self) -> (&'static str, String) {
+        match self {
+            Denied::Missing | Denied::Wrong => ("WWW-Authenticate", format!("Basic realm=\"{REALM}\"")),
+            Denied::TooMany(wait) => ("Retry-After", (wait.as_secs() + 1).to_string()),
+            Denied::Busy => ("Retry-After", "1".into()),
+        }
+    }
 }
+
+/// The realm that Icecast names; some clients match it.
+pub const REALM: &str = "Icecast2 Server";
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,11 @@
 //!
 //! A file is TOML with these names; the command line and `LEVADA__SECTION__KEY` say the same things.
 
+mod check;
 mod mount;
 mod secret;
 
+pub use check::Finding;
 pub use mount::{HookAuth, MountConfig, MountPolicy, Takeover};
 pub use secret::Secret;
 
@@ -66,8 +68,10 @@ pub struct Acme {
     pub email: Option<String>,
     /// The authority's directory; default Let's Encrypt's staging one, so that trying costs nothing.
     pub directory: Option<url::Url>,
-    /// Use Let's Encrypt's production directory.
+    /// Use Let's Encrypt's production directory, whose rate limits are real. Default false.
     pub production: bool,
+    /// The root certificate (PEM) of a directory that is not publicly trusted, such as a house's own authority.
+    pub root: Option<PathBuf>,
 }
 
 /// Who may do what. Nothing has a default password: without one, the first start makes it and shows it once.
@@ -230,10 +234,12 @@ impl Default for About {
 }
 
 impl Config {
-    /// The policy of one mount: the defaults, refined by every entry whose name or pattern matches, in order.
+    /// The policy of one mount: the defaults, refined by every entry whose name or pattern matches, in order. A
+    /// pattern that makes one mount the fallback of all does not make it its own.
     pub fn policy(&self, name: &MountName) -> MountPolicy {
         let mut policy = MountPolicy::default();
         self.mount.iter().filter(|entry| entry.matches(name)).for_each(|entry| entry.refine(&mut policy));
+        policy.fallback = policy.fallback.filter(|fallback| fallback != name);
         policy
     }
 

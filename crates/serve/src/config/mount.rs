@@ -122,22 +122,61 @@ pub enum Takeover {
     Replace,
 }
 
-/// Icecast's URL authentication: addresses that are asked by POST.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Icecast's URL authentication: addresses that are asked by POST. Every answer is awaited at most `timeout` and read up
+/// to 64 kB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HookAuth {
-    /// Asked when a listener comes.
+    /// Asked when a listener comes. Default: listeners are not asked for.
     pub listener_add: Option<url::Url>,
     /// Told when a listener has gone.
     pub listener_remove: Option<url::Url>,
-    /// Asked when a source comes.
+    /// Asked when a source comes, instead of comparing its password with one of ours.
     pub stream_auth: Option<url::Url>,
     /// Told when the mount comes alive.
     pub mount_add: Option<url::Url>,
     /// Told when the mount is gone.
     pub mount_remove: Option<url::Url>,
-    /// The answer's header that admits. Default `icecast-auth-user: 1`.
-    pub auth_header: Option<String>,
-    /// Answers must come within this many seconds. Default 5.
-    pub timeout_seconds: Option<u64>,
+    /// The answer's header that admits; a name alone admits with any value. Default `icecast-auth-user: 1`.
+    pub auth_header: String,
+    /// The answer's header that says how many seconds a listener may stay. Default `icecast-auth-timelimit:`.
+    pub timelimit_header: String,
+    /// Fields of the listener's request that are passed on. Default none.
+    pub headers: Vec<String>,
+    /// What the names of such fields begin with. Default `ClientHeader.`.
+    pub header_prefix: String,
+    /// How long an answer may take. Longer keeps listeners waiting, shorter refuses them more often. Default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+impl Default for HookAuth {
+    fn default() -> HookAuth {
+        HookAuth {
+            listener_add: None,
+            listener_remove: None,
+            stream_auth: None,
+            mount_add: None,
+            mount_remove: None,
+            auth_header: "icecast-auth-user: 1".into(),
+            timelimit_header: "icecast-auth-timelimit:".into(),
+            headers: Vec::new(),
+            header_prefix: "ClientHeader.".into(),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl HookAuth {
+    /// The addresses that are set, with their keys.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &url::Url)> {
+        let all = [
+            ("listener_add", &self.listener_add),
+            ("listener_remove", &self.listener_remove),
+            ("stream_auth", &self.stream_auth),
+            ("mount_add", &self.mount_add),
+            ("mount_remove", &self.mount_remove),
+        ];
+        all.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?)))
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     MountName, Origin, Refused, Source, Station,
-    auth::Asks,
+    auth::{Asks, Denied, Who},
     conn::Conn,
     front::{After, refuse},
     http::{Answer, Body, Head, HeadReader, Status, Version},
@@ -20,8 +20,10 @@ pub async fn source(mut conn: Conn, head: Head, station: &Arc<Station>) -> After
         return refuse(conn, head.version, Status::BAD_REQUEST, "that is no mount name").await;
     };
     let (user, password) = head.basic().unwrap_or_default();
-    if !station.auth.allows(&station.config(), Asks::Source(&name), &user, &password) {
-        return deny(conn, &head, station).await;
+    let from = station.peer_of(conn.peer.ip(), head.field("x-forwarded-for"));
+    let who = Who { from, user: &user, password: &password };
+    if let Err(why) = station.auth.allows(&station.config(), Asks::Source(&name), who).await {
+        return deny(conn, &head, why, station).await;
     }
     if head.method == "SOURCE" && matches!(Body::of(&head), Body::Counted(0)) {
         return probe(conn, &head).await;
@@ -52,7 +54,8 @@ pub async fn shoutcast(mut conn: Conn, password: &str, station: &Arc<Station>) -
     let name = config.http.shoutcast_mount.clone();
     let policy = config.policy(&name);
     let user = policy.source_user.as_ref().unwrap_or(&config.auth.source_user);
-    if !station.auth.allows(&config, Asks::Source(&name), user, password) {
+    let who = Who { from: conn.peer.ip(), user, password };
+    if station.auth.allows(&config, Asks::Source(&name), who).await.is_err() {
         station.counters.denied.fetch_add(1, Relaxed);
         let _gone = conn.send(b"invalid password\r\n").await;
         return After::Done;
@@ -128,12 +131,13 @@ fn greeting(head: &Head) -> bytes::Bytes {
     text.into()
 }
 
-async fn deny(mut conn: Conn, head: &Head, station: &Arc<Station>) -> After {
+async fn deny(mut conn: Conn, head: &Head, why: Denied, station: &Arc<Station>) -> After {
     station.counters.denied.fetch_add(1, Relaxed);
-    let answer = Answer::new(head.version, Status::UNAUTHORIZED)
-        .field("WWW-Authenticate", "Basic realm=\"Icecast2 Server\"")
+    let (name, value) = why.field();
+    let answer = Answer::new(head.version, why.status())
+        .field(name, value)
         .field("Connection", connection(head))
-        .body("text/plain; charset=utf-8", "You need to authenticate\n");
+        .body("text/plain; charset=utf-8", &format!("{why}\n"));
     keep(&mut conn, head, &answer).await.then_keep(conn)
 }
 

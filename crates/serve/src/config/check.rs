@@ -1,0 +1,388 @@
+//! What is wrong with a configuration that reads well: values that cannot be meant, and passwords everybody knows.
+
+use super::{Config, HookAuth, MountConfig, RelayConfig, Secret};
+use crate::MountName;
+use std::{collections::HashSet, fmt, net::SocketAddr, path::Path, time::Duration};
+
+/// Something wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The key, such as `mount.1.fallback`; the entries of a list are counted from 0.
+    pub key: String,
+    /// Whether the server refuses to run like this.
+    pub fatal: bool,
+    /// What is wrong, in one sentence.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
+impl Config {
+    /// Everything that is wrong with this configuration. Files it names are looked for; nothing else is touched.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut found = Findings::default();
+        self.check_http(&mut found);
+        self.check_limits(&mut found);
+        for (at, mount) in self.mount.iter().enumerate() {
+            self.check_mount(&format!("mount.{at}"), at, mount, &mut found);
+        }
+        self.check_circles(&mut found);
+        for (at, relay) in self.relay.iter().enumerate() {
+            check_relay(&format!("relay.{at}"), relay, &mut found);
+        }
+        for (at, directory) in self.directory.iter().enumerate() {
+            found.web(&format!("directory.{at}.url"), &directory.url);
+        }
+        self.check_secrets(&mut found);
+        found.0
+    }
+
+    fn check_http(&self, found: &mut Findings) {
+        let http = &self.http;
+        found.error_if(
+            http.listen.is_empty() && http.shoutcast.is_empty(),
+            "http.listen",
+            "names no address",
+        );
+        let mut seen = HashSet::new();
+        let named = [("http.listen", &http.listen), ("http.shoutcast", &http.shoutcast)];
+        for (key, address) in named.iter().flat_map(|(key, list)| list.iter().map(move |one| (key, one))) {
+            let twice = address.port() != 0 && !seen.insert(address);
+            found.error_if(twice, *key, format!("names {address} twice"));
+        }
+        found.error_if(
+            http.key.is_some() && http.certificate.is_none(),
+            "http.key",
+            "is set, but http.certificate is not",
+        );
+        found.error_if(
+            http.acme.is_some() && http.certificate.is_some(),
+            "http.acme",
+            "and http.certificate exclude each other",
+        );
+        found.file("http.certificate", http.certificate.as_deref());
+        found.file("http.key", http.key.as_deref());
+        if let Some(folder) = &http.files {
+            found.error_if(!folder.is_dir(), "http.files", format!("is no folder: {}", folder.display()));
+        }
+        let Some(acme) = &http.acme else { return };
+        found.error_if(
+            acme.domains.is_empty(),
+            "http.acme.domains",
+            "names nothing to get a certificate for",
+        );
+        for domain in &acme.domains {
+            let name = domain.contains('.') && !domain.contains(['*', '/', ':', ' ']);
+            let fits = name && domain.parse::<std::net::IpAddr>().is_err();
+            found.error_if(
+                !fits,
+                "http.acme.domains",
+                format!("{domain:?} is no name that TLS-ALPN-01 can prove"),
+            );
+        }
+        found.warn_if(
+            !acme.production && acme.directory.is_none(),
+            "http.acme.production",
+            "is false: certificates come from the staging directory, and no client trusts them",
+        );
+        found.file("http.acme.root", acme.root.as_deref());
+    }
+
+    fn check_limits(&self, found: &mut Findings) {
+        let limits = &self.limits;
+        found.error_if(limits.connections == 0, "limits.connections", "of 0 lets nobody in");
+        found.error_if(limits.head_timeout.is_zero(), "limits.head_timeout", "of 0 lets nobody in");
+        found.error_if(
+            !(256..=1 << 20).contains(&limits.head_bytes),
+            "limits.head_bytes",
+            "must be between 256 and 1048576",
+        );
+        found.warn_if(
+            limits.failures_per_minute == 0,
+            "limits.failures_per_minute",
+            "of 0 lets anybody guess",
+        );
+        for sibling in &limits.siblings {
+            found.web("limits.siblings", sibling);
+        }
+    }
+
+    fn check_mount(&self, at: &str, index: usize, mount: &MountConfig, found: &mut Findings) {
+        let key = |name: &str| format!("{at}.{name}");
+        let pattern = mount.name.contains('*');
+        if let Err(why) = mount.name.replace('*', "x").parse::<MountName>() {
+            found.error(key("name"), format!("{:?} is no mount name or pattern: {why}", mount.name));
+        }
+        let before = self.mount.iter().take(index).any(|other| other.name == mount.name);
+        found.error_if(before, key("name"), format!("an earlier entry is named {:?} too", mount.name));
+        let itself = mount.fallback.as_ref().is_some_and(|fallback| fallback.as_str() == mount.name);
+        found.error_if(itself, key("fallback"), "leads to the mount itself");
+        found.error_if(
+            pattern && mount.file.is_some(),
+            key("file"),
+            "needs a mount by name; this entry is a pattern",
+        );
+        found.file(key("file"), mount.file.as_deref());
+        found.file(key("fallback_file"), mount.fallback_file.as_deref());
+        found.file(key("intro"), mount.intro.as_deref());
+        found.file(key("htpasswd"), mount.htpasswd.as_deref());
+        found.error_if(mount.icy_metaint == Some(0), key("icy_metaint"), "must be at least 1");
+        found.positive(key("source_timeout"), mount.source_timeout);
+        found.positive(key("max_listener_duration"), mount.max_listener_duration);
+        if let Some(hooks) = &mount.url_auth {
+            check_hooks(&key("url_auth"), hooks, found);
+        }
+    }
+
+    /// A chain of fallbacks that comes back to where it began, each circle once.
+    fn check_circles(&self, found: &mut Findings) {
+        let mut told = HashSet::new();
+        for (at, mount) in self.mount.iter().enumerate() {
+            let Ok(start) = mount.name.parse::<MountName>() else { continue };
+            let mut chain = vec![start.clone()];
+            while let Some(next) = chain.last().and_then(|last| self.policy(last).fallback) {
+                let seen = chain.contains(&next);
+                chain.push(next);
+                if seen {
+                    break;
+                }
+            }
+            let circle = chain.len() > 2 && chain.last() == Some(&start);
+            if circle && chain.iter().all(|name| !told.contains(name)) {
+                let way: Vec<_> = chain.iter().map(MountName::as_str).collect();
+                found.error(
+                    format!("mount.{at}.fallback"),
+                    format!("goes round in a circle: {}", way.join(" → ")),
+                );
+            }
+            if circle {
+                told.extend(chain);
+            }
+        }
+    }
+
+    fn check_secrets(&self, found: &mut Findings) {
+        let public = self.http.listen.iter().chain(&self.http.shoutcast).any(|address| !is_local(address));
+        for (key, secret) in self.secrets() {
+            found.error_if(secret.expose().is_empty(), &key, "is empty; leave it out instead");
+            if is_weak(secret.expose()) {
+                let text = "is a password that everybody knows; choose another";
+                found.0.push(Finding { key, fatal: public, text: text.into() });
+            }
+        }
+        for (key, user) in [
+            ("auth.source_user", &self.auth.source_user),
+            ("auth.admin_user", &self.auth.admin_user),
+            ("auth.relay_user", &self.auth.relay_user),
+        ] {
+            found.error_if(
+                user.is_empty() || user.contains(':'),
+                key,
+                "must not be empty nor contain a colon",
+            );
+        }
+    }
+
+    /// Every secret with its key.
+    pub fn secrets(&self) -> Vec<(String, &Secret)> {
+        let auth = [
+            ("auth.source_password", &self.auth.source_password),
+            ("auth.admin_password", &self.auth.admin_password),
+            ("auth.relay_password", &self.auth.relay_password),
+        ];
+        let auth = auth.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.as_ref()?)));
+        let mounts = self.mount.iter().enumerate().flat_map(|(at, mount)| {
+            let both = [("source_password", &mount.source_password), ("signing_key", &mount.signing_key)];
+            both.into_iter()
+                .filter_map(move |(key, secret)| Some((format!("mount.{at}.{key}"), secret.as_ref()?)))
+        });
+        let relays = self.relay.iter().enumerate();
+        let relays =
+            relays.filter_map(|(at, relay)| Some((format!("relay.{at}.password"), relay.password.as_ref()?)));
+        auth.chain(mounts).chain(relays).collect()
+    }
+}
+
+fn check_hooks(at: &str, hooks: &HookAuth, found: &mut Findings) {
+    for (name, url) in hooks.urls() {
+        found.web(&format!("{at}.{name}"), url);
+    }
+    found.positive(format!("{at}.timeout"), Some(hooks.timeout));
+    found.warn_if(hooks.urls().next().is_none(), at, "names no address to ask");
+}
+
+fn check_relay(at: &str, relay: &RelayConfig, found: &mut Findings) {
+    found.error_if(relay.from.is_empty(), format!("{at}.from"), "names no parent");
+    for url in &relay.from {
+        found.web(&format!("{at}.from"), url);
+    }
+    let whole = relay.from.iter().any(|url| url.path() == "/");
+    found.error_if(
+        whole && relay.mount.is_some(),
+        format!("{at}.mount"),
+        "renames one mount, but `from` means all of them; add the parent's mount to `from`",
+    );
+    found.error_if(!relay.pattern.starts_with('/'), format!("{at}.pattern"), "must begin with a slash");
+    found.error_if(relay.every < Duration::from_secs(1), format!("{at}.every"), "must be at least 1s");
+}
+
+/// Whether only this machine can reach it.
+fn is_local(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// Whether it is among the passwords that every scanner tries first.
+fn is_weak(password: &str) -> bool {
+    let plain = password.to_ascii_lowercase();
+    WEAK.contains(&plain.trim_end_matches(|c: char| c.is_ascii_digit() || "!.".contains(c)))
+        || (!plain.is_empty() && plain.len() <= 12 && "1234567890123".starts_with(&plain))
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn error(&mut self, key: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Finding { key: key.into(), fatal: true, text: text.into() });
+    }
+
+    fn error_if(&mut self, wrong: bool, key: impl Into<String>, text: impl Into<String>) {
+        if wrong {
+            self.error(key, text);
+        }
+    }
+
+    fn warn_if(&mut self, odd: bool, key: impl Into<String>, text: impl Into<String>) {
+        if odd {
+            self.0.push(Finding { key: key.into(), fatal: false, text: text.into() });
+        }
+    }
+
+    fn file(&mut self, key: impl Into<String>, path: Option<&Path>) {
+        let Some(path) = path else { return };
+        if let Err(why) = std::fs::File::open(path) {
+            self.error(key, format!("{} cannot be read: {why}", path.display()));
+        }
+    }
+
+    fn web(&mut self, key: &str, url: &url::Url) {
+        let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        self.error_if(!web, key, format!("{:?} is not spoken here, only http and https", url.scheme()));
+    }
+
+    fn positive(&mut self, key: impl Into<String>, time: Option<Duration>) {
+        self.error_if(time.is_some_and(|time| time.is_zero()), key, "must be more than 0");
+    }
+}
+
+/// Without the digits behind them.
+const WEAK: [&str; 22] = [
+    "hackme",
+    "changeme",
+    "change-me",
+    "password",
+    "passwd",
+    "pass",
+    "secret",
+    "admin",
+    "source",
+    "relay",
+    "icecast",
+    "shoutcast",
+    "levada",
+    "letmein",
+    "default",
+    "test",
+    "radio",
+    "stream",
+    "qwerty",
+    "abc",
+    "root",
+    "live",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> Vec<String> {
+        let config: Config = toml::from_str(text).unwrap();
+        let word = |finding: &Finding| if finding.fatal { "error" } else { "warning" };
+        config.findings().iter().map(|finding| format!("{} {finding}", word(finding))).collect()
+    }
+
+    #[test]
+    fn the_default_is_flawless() {
+        assert_eq!(Config::default().findings(), []);
+    }
+
+    #[test]
+    fn each_impossible_value_is_named_with_its_key() {
+        for (text, key) in [
+            ("[http]\nlisten = []", "http.listen"),
+            ("[http]\nlisten = ['127.0.0.1:8000', '127.0.0.1:8000']", "http.listen"),
+            ("[http]\nshoutcast = ['127.0.0.1:8000']\nlisten = ['127.0.0.1:8000']", "http.shoutcast"),
+            ("[http]\nkey = 'Cargo.toml'", "http.key"),
+            ("[http]\ncertificate = 'no-such-file'", "http.certificate"),
+            ("[http.acme]\ndomains = ['*.example.org']\nproduction = true", "http.acme.domains"),
+            ("[http.acme]\nproduction = true", "http.acme.domains"),
+            ("[http]\nfiles = 'Cargo.toml'", "http.files"),
+            ("[limits]\nhead_bytes = 10", "limits.head_bytes"),
+            ("[limits]\nsiblings = ['ftp://example.org']", "limits.siblings"),
+            ("[auth]\nsource_user = ''", "auth.source_user"),
+            ("[auth]\nsource_password = ''", "auth.source_password"),
+            ("[[mount]]\nname = 'a'", "mount.0.name"),
+            ("[[mount]]\nname = '/a'\n[[mount]]\nname = '/a'", "mount.1.name"),
+            ("[[mount]]\nname = '/a'\nfallback = '/a'", "mount.0.fallback"),
+            ("[[mount]]\nname = '/*'\nfile = 'Cargo.toml'", "mount.0.file"),
+            ("[[mount]]\nname = '/a'\nfile = 'no-such-file'", "mount.0.file"),
+            ("[[mount]]\nname = '/a'\nicy_metaint = 0", "mount.0.icy_metaint"),
+            ("[[mount]]\nname = '/a'\nsource_timeout = '0s'", "mount.0.source_timeout"),
+            (
+                "[[mount]]\nname = '/a'\nurl_auth = { listener_add = 'file:///x' }",
+                "mount.0.url_auth.listener_add",
+            ),
+            ("[[relay]]\nfrom = []", "relay.0.from"),
+            ("[[relay]]\nfrom = ['http://example.org']\nmount = '/x'", "relay.0.mount"),
+            ("[[relay]]\nfrom = ['http://example.org/a']\nevery = '10ms'", "relay.0.every"),
+        ] {
+            let found = findings(text);
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            assert!(found[0].starts_with(&format!("error {key}: ")), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_circle_of_fallbacks_is_told_once_and_shown() {
+        let found = findings(
+            "[[mount]]\nname='/a'\nfallback='/b'\n[[mount]]\nname='/b'\nfallback='/c'\n[[mount]]\nname='/c'\nfallback='/a'\n",
+        );
+        assert_eq!(found, ["error mount.0.fallback: goes round in a circle: /a → /b → /c → /a"]);
+    }
+
+    #[test]
+    fn one_fallback_for_every_mount_is_no_circle() {
+        let text = "[[mount]]\nname='/*'\nfallback='/backup'\n[[mount]]\nname='/backup'\n";
+        assert_eq!(findings(text), [""; 0]);
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.policy(&"/backup".parse().unwrap()).fallback, None);
+        assert!(config.policy(&"/a".parse().unwrap()).fallback.is_some());
+    }
+
+    #[test]
+    fn known_passwords_warn_at_home_and_stop_in_public() {
+        for weak in ["hackme", "Changeme", "admin123", "123456", "password!"] {
+            let home = findings(&format!("[auth]\nsource_password = '{weak}'"));
+            assert!(home[0].starts_with("warning auth.source_password"), "{home:?}");
+            let text = format!(
+                "[http]\nlisten = ['0.0.0.0:8000']\n[[mount]]\nname = '/a'\nsource_password = '{weak}'"
+            );
+            assert!(findings(&text)[0].starts_with("error mount.0.source_password"));
+        }
+        assert_eq!(findings("[auth]\nsource_password = 'k7qf-3m9x-wd2h'"), [""; 0]);
+    }
+}
