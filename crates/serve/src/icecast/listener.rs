@@ -115,11 +115,16 @@ fn wants_icy(head: &Head, source: &Source) -> bool {
     bare && head.field("icy-metadata").is_some_and(|value| value.trim() == "1")
 }
 
+/// `?latency=low` or `?latency=250ms` is the listener's wish; else the mount's policy decides.
 fn pace(head: &Head, flush: Option<Duration>) -> Pace {
-    match (head.query("latency").as_deref(), flush) {
-        (Some("low"), _) | (None, Some(Duration::ZERO)) => Pace::Low,
-        (_, Some(period)) => Pace::Every(period),
-        (_, None) => Pace::Adaptive,
+    let wish = head.query("latency").and_then(|latency| match latency.as_str() {
+        "low" => Some(Duration::ZERO),
+        other => humantime_serde::re::humantime::parse_duration(other).ok(),
+    });
+    match wish.or(flush) {
+        Some(Duration::ZERO) => Pace::Low,
+        Some(period) => Pace::Every(period),
+        None => Pace::Adaptive,
     }
 }
 
