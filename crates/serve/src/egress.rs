@@ -1,11 +1,18 @@
 //! Carries renditions to the sockets of their listeners: a few reactor threads, each with its own share of them.
 
+mod carry;
 mod config;
+mod crowd;
+mod cursor;
 mod framing;
 mod icy;
+mod inbox;
+mod listener;
 mod reactor;
+mod reel;
 mod stats;
 mod transport;
+mod wheel;
 
 pub use config::Config;
 pub use framing::Framing;
@@ -15,10 +22,10 @@ pub use transport::Transport;
 use crate::{End, MountName, Rendition, RenditionId, Session, SessionId};
 use bytes::Bytes;
 use levada_channel::Start;
-use reactor::{Command, Handle};
+use reactor::{Closing, Command, Handle};
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -79,6 +86,30 @@ pub enum Whom {
     One(SessionId),
 }
 
+impl Pace {
+    /// The ring of the wheel whose period suits a stream of `rate` bytes a second.
+    fn ring(self, rate: Option<f64>) -> u8 {
+        match (self, rate) {
+            (Pace::Every(period), _) => wheel::ring_within(period),
+            (Pace::Adaptive, Some(rate)) => {
+                wheel::ring_beyond(Duration::from_secs_f64(WRITE / rate.max(1.0)))
+            }
+            (Pace::Adaptive, None) => wheel::ring_within(Duration::from_millis(500)),
+            (Pace::Low, _) => wheel::ring_within(Duration::MAX), // its turn is only to look after it
+        }
+    }
+}
+
+impl Whom {
+    fn includes(&self, session: &Session) -> bool {
+        match self {
+            Whom::All => true,
+            Whom::Home(mount) => session.home == *mount,
+            Whom::One(id) => session.id == *id,
+        }
+    }
+}
+
 impl Egress {
     /// Starts the reactors.
     ///
@@ -119,7 +150,15 @@ impl Egress {
     /// Waits until nobody is left.
     pub fn shutdown(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        self.tell(|| Command::Shutdown(deadline));
+        let (done, all_done) = mpsc::channel();
+        self.tell(|| Command::Shutdown(Closing { deadline, done: Some(done.clone()) }));
+        drop(done);
+        let _ended = all_done.recv_timeout(patience + GRACE); // an error is what says that all are done
+    }
+
+    /// Forgets what was counted for a rendition that will not be used again.
+    pub fn forget(&self, rendition: RenditionId) {
+        self.tally.forget(rendition);
     }
 
     /// What is served now.
@@ -131,3 +170,11 @@ impl Egress {
         self.reactors.iter().for_each(|reactor| reactor.tell(command()));
     }
 }
+
+/// Bytes worth a write: below this the cost per byte grows, above it hardly falls any more (bench/README.md).
+const WRITE: f64 = 16_384.0;
+/// What a reactor may need beyond a shutdown's deadline.
+const GRACE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

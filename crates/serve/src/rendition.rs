@@ -69,6 +69,11 @@ impl Rendition {
         !news
     }
 
+    /// Forgets what [`Rendition::on_open`] was told to wake.
+    pub(crate) fn off_open(&self, waker: &Waker) {
+        self.waiting().retain(|other| !other.will_wake(waker));
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,7 +4,7 @@ use crate::RenditionId;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -49,7 +49,8 @@ pub struct ReactorStats {
 /// Where the reactors count; shared by all of them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    renditions: Mutex<BTreeMap<RenditionId, Arc<RenditionTally>>>,
+    /// For each rendition, one tally per reactor that has served it: reactors do not share a cache line.
+    renditions: Mutex<BTreeMap<RenditionId, BTreeMap<usize, Arc<RenditionTally>>>>,
     reactors: Mutex<Vec<Arc<ReactorTally>>>,
 }
 
@@ -78,25 +79,35 @@ impl Tally {
         tally
     }
 
-    /// Where to count for a rendition.
-    pub(super) fn rendition(&self, id: RenditionId) -> Arc<RenditionTally> {
-        self.renditions.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+    /// Where a reactor is to count for a rendition.
+    pub(super) fn rendition(&self, id: RenditionId, reactor: usize) -> Arc<RenditionTally> {
+        self.renditions().entry(id).or_default().entry(reactor).or_default().clone()
+    }
+
+    /// Forgets a rendition that is no more.
+    pub(super) fn forget(&self, id: RenditionId) {
+        self.renditions().remove(&id);
+    }
+
+    fn renditions(&self) -> MutexGuard<'_, BTreeMap<RenditionId, BTreeMap<usize, Arc<RenditionTally>>>> {
+        self.renditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn snapshot(&self) -> Stats {
-        let renditions = self.renditions.lock().unwrap_or_else(PoisonError::into_inner);
+        let renditions = self.renditions();
         let reactors = self.reactors.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
-            renditions: renditions.iter().map(|(id, tally)| (*id, tally.snapshot())).collect(),
+            renditions: renditions.iter().map(|(id, tallies)| (*id, sum(tallies.values()))).collect(),
             reactors: reactors.iter().map(|tally| tally.snapshot()).collect(),
         }
     }
 }
 
-impl RenditionTally {
-    fn snapshot(&self) -> RenditionStats {
-        RenditionStats { listeners: self.listeners.load(Relaxed), bytes: self.bytes.load(Relaxed) }
-    }
+fn sum<'a>(tallies: impl Iterator<Item = &'a Arc<RenditionTally>>) -> RenditionStats {
+    tallies.fold(RenditionStats::default(), |sum, tally| RenditionStats {
+        listeners: sum.listeners + tally.listeners.load(Relaxed),
+        bytes: sum.bytes + tally.bytes.load(Relaxed),
+    })
 }
 
 impl ReactorTally {

@@ -1,0 +1,243 @@
+//! What a reactor is told from outside, and how listeners come into crowds and leave them.
+
+use super::{
+    super::{
+        Joining, Whom,
+        carry::{Carry, Then},
+        crowd::Crowd,
+        cursor::Cursor,
+        listener::{Listener, Skips, Slack},
+        transport::Wire,
+        wheel::Tick,
+    },
+    Reactor,
+};
+use crate::{End, Rendition, RenditionId, Session, SessionId};
+use bytes::Bytes;
+use levada_channel::Start;
+use mio::Token;
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    time::Instant,
+};
+
+/// What a reactor is told from outside.
+#[derive(Debug)]
+pub(in super::super) enum Command {
+    Join(Box<Joining>),
+    Shift {
+        from: RenditionId,
+        to: Arc<Rendition>,
+        whom: Whom,
+    },
+    End {
+        rendition: RenditionId,
+        end: End,
+    },
+    Kick(SessionId),
+    /// Nobody is taken in any more; who is left at the deadline is cut off.
+    Shutdown(Closing),
+    /// The thread ends.
+    Stop,
+}
+
+/// A shutdown under way.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Closing {
+    pub(in super::super) deadline: Instant,
+    /// Dropped when nobody is left.
+    pub(in super::super) done: Option<mpsc::Sender<()>>,
+}
+
+impl Reactor {
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Join(joining) => self.join(*joining),
+            Command::Shift { from, to, whom } => self.shift(from, &to, &whom),
+            Command::End { rendition, end } => self.end(rendition, end),
+            Command::Kick(session) => self.kick(session),
+            Command::Shutdown(closing) => self.shutdown(closing),
+            Command::Stop => self.stopped = true,
+        }
+    }
+
+    fn join(&mut self, joining: Joining) {
+        let session = joining.session.clone();
+        if self.closing.is_some() {
+            return self.turn_away(session, End::Shutdown);
+        }
+        let crowd = self.crowd_of(joining.rendition.clone());
+        match self.seat(joining, crowd) {
+            Ok(key) => self.serve(key),
+            Err(error) => {
+                tracing::debug!(%error, "a listener's socket cannot be watched");
+                self.turn_away(session, End::Left);
+                self.drop_if_empty(crowd);
+            }
+        }
+        self.hang_bell(crowd);
+    }
+
+    fn turn_away(&self, session: Arc<Session>, end: End) {
+        self.post.tally.listeners.fetch_sub(1, Relaxed);
+        (self.post.on_end)(session, end);
+    }
+
+    fn seat(&mut self, joining: Joining, crowd: usize) -> io::Result<usize> {
+        let mut wire = Wire::new(joining.transport)?;
+        wire.tune(&self.post.config);
+        let key = self.listeners.vacant_key();
+        wire.register(&self.registry, Token(key))?;
+        self.crowds[crowd].widen(joining.burst, &self.post.config);
+        self.fill(crowd);
+        let mut carry = Box::<Carry>::default();
+        carry.head(joining.head);
+        carry.body(joining.intro.unwrap_or_default());
+        let ring = joining.pace.ring(self.crowds[crowd].reel.rate());
+        let expires = joining.expires.map(|at| Tick::at(at.saturating_duration_since(self.began)));
+        self.listeners.insert(Listener {
+            wire,
+            session: joining.session,
+            cursor: Cursor { part: 0, within: 0, offset: 0, layout: joining.framing.into() },
+            carry: Some(carry),
+            pace: joining.pace,
+            crowd: 0,
+            member: 0,
+            prompt: None,
+            seat: self.wheel.sit(key as u32, ring),
+            hungry: true,
+            blocked: false,
+            progress: self.tick,
+            expires,
+            slack: Slack::default(),
+            skips: Skips::default(),
+        });
+        self.enter_crowd(key, crowd, joining.burst, None);
+        Ok(key)
+    }
+
+    /// Puts a listener into a crowd, at `from` on its reel.
+    pub(super) fn enter_crowd(&mut self, key: usize, crowd_key: usize, from: Start, had: Option<Bytes>) {
+        let (listener, crowd) = (&mut self.listeners[key], &mut self.crowds[crowd_key]);
+        listener.crowd = crowd_key as u32;
+        listener.member = crowd.enter(key as u32);
+        match crowd.reel.join(from) {
+            Some(entry) => listener.land(entry, &crowd.reel, had, &self.post.config),
+            None => listener.starve(&crowd.reel),
+        }
+        crowd.floor = crowd.floor.min(listener.cursor.offset);
+        if listener.is_prompt() {
+            self.enter_prompt(key);
+        }
+    }
+
+    /// Takes a listener out of its crowd, which goes if that was the last.
+    pub(super) fn leave_crowd(&mut self, key: usize) {
+        self.leave_prompt(key);
+        let (crowd, member) = (self.listeners[key].crowd as usize, self.listeners[key].member);
+        if let Some(moved) = self.crowds[crowd].leave(member) {
+            self.listeners[moved as usize].member = member;
+        }
+        self.drop_if_empty(crowd);
+    }
+
+    /// Has a listener served at each publish.
+    pub(super) fn enter_prompt(&mut self, key: usize) {
+        let listener = &mut self.listeners[key];
+        if listener.prompt.is_none() {
+            let crowd = listener.crowd as usize;
+            listener.prompt = Some(self.crowds[crowd].enter_prompt(key as u32));
+            self.hang_bell(crowd);
+        }
+    }
+
+    /// Has a listener served at its turn only.
+    pub(super) fn leave_prompt(&mut self, key: usize) {
+        let listener = &mut self.listeners[key];
+        let Some(number) = listener.prompt.take() else { return };
+        if let Some(moved) = self.crowds[listener.crowd as usize].leave_prompt(number) {
+            self.listeners[moved as usize].prompt = Some(number);
+        }
+    }
+
+    /// Makes sure that the reactor is woken by a crowd's next page, if anybody there is to have it at once.
+    pub(super) fn hang_bell(&mut self, crowd: usize) {
+        if self.crowds.get_mut(crowd).is_some_and(|crowd| !crowd.hang_bell()) {
+            self.post.inbox.ring(crowd);
+        }
+    }
+
+    /// The crowd of a rendition, new if need be.
+    pub(super) fn crowd_of(&mut self, rendition: Arc<Rendition>) -> usize {
+        if let Some(crowd) = self.by_rendition.get(&rendition.id) {
+            return *crowd;
+        }
+        let id = rendition.id;
+        let key = self.crowds.vacant_key();
+        let tally = self.post.tallies.rendition(id, self.post.number);
+        let crowd = Crowd::new(rendition, key, self.post.inbox.clone(), tally, &self.post.config, self.now);
+        self.by_rendition.insert(id, key);
+        self.crowds.insert(crowd)
+    }
+
+    fn drop_if_empty(&mut self, crowd: usize) {
+        if self.crowds[crowd].members.is_empty() {
+            let gone = self.crowds.remove(crowd);
+            self.by_rendition.remove(&gone.rendition.id);
+        }
+    }
+
+    fn shift(&mut self, from: RenditionId, to: &Arc<Rendition>, whom: &Whom) {
+        self.send_all(from, |session| whom.includes(session), &Then::Hop(to.clone()));
+    }
+
+    fn end(&mut self, rendition: RenditionId, end: End) {
+        self.send_all(rendition, |_| true, &Then::Close(end));
+    }
+
+    /// Gives a goal to those who are on a rendition, or on their way to it, and serves them at once.
+    fn send_all(&mut self, from: RenditionId, whom: impl Fn(&Session) -> bool, then: &Then) {
+        if let Some(crowd) = self.by_rendition.get(&from) {
+            self.fill(*crowd);
+        }
+        let heading = |listener: &Listener| match listener.goal() {
+            Some(Then::Hop(to)) => Some(to.id),
+            Some(Then::Close(_)) => None,
+            None => self.crowds.get(listener.crowd as usize).map(|crowd| crowd.rendition.id),
+        };
+        let sent: Vec<usize> = (self.listeners.iter())
+            .filter(|(_, listener)| heading(listener) == Some(from) && whom(&listener.session))
+            .map(|(key, _)| key)
+            .collect();
+        for key in sent {
+            let listener = &mut self.listeners[key];
+            listener.aim(then.clone(), &self.crowds[listener.crowd as usize].reel);
+            self.serve(key);
+        }
+    }
+
+    fn kick(&mut self, session: SessionId) {
+        let key = self.listeners.iter().find(|(_, listener)| listener.session.id == session);
+        if let Some((key, _)) = key {
+            self.finish(key, End::Kicked);
+        }
+    }
+
+    fn shutdown(&mut self, closing: Closing) {
+        self.closing = Some(closing);
+        let ids: Vec<RenditionId> = self.by_rendition.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.end(id, End::Shutdown));
+    }
+
+    /// Cuts off who is left at a shutdown's deadline, and tells when nobody is.
+    pub(super) fn close_if_due(&mut self) {
+        if self.closing.as_ref().is_some_and(|closing| closing.deadline <= self.now) {
+            let left: Vec<usize> = self.listeners.iter().map(|(key, _)| key).collect();
+            left.into_iter().for_each(|key| self.finish(key, End::Shutdown));
+        }
+        if let Some(closing) = self.closing.as_mut().filter(|_| self.listeners.is_empty()) {
+            closing.done = None;
+        }
+    }
+}
