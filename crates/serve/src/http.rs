@@ -6,8 +6,12 @@
 
 mod answer;
 mod body;
+mod fields;
 mod head;
+mod reply;
 
 pub use answer::{Answer, Status};
 pub use body::Body;
+pub use fields::Fields;
 pub use head::{BadHead, First, Head, HeadReader, Version};
+pub use reply::Reply;

@@ -1,6 +1,6 @@
 //! Who feeds a mount, and what it says of its stream.
 
-use crate::{config::MountPolicy, http::Head};
+use crate::{config::MountPolicy, http::Fields};
 use levada_media::Format;
 use serde::Serialize;
 use std::{net::IpAddr, time::SystemTime};
@@ -72,9 +72,10 @@ impl Source {
     }
 
     /// Takes over what `ice-*` and `icy-*` fields say (a source's request or a parent's answer).
-    pub fn described_by(mut self, head: &Head) -> Source {
+    pub fn described_by(mut self, head: &impl AsRef<Fields>) -> Source {
+        let fields = head.as_ref();
         let said =
-            |names: &[&str]| names.iter().find_map(|name| head.field(name)).unwrap_or_default().to_owned();
+            |names: &[&str]| names.iter().find_map(|name| fields.get(name)).unwrap_or_default().to_owned();
         self.name = said(&["ice-name", "icy-name"]);
         self.description = said(&["ice-description", "icy-description"]);
         self.genre = said(&["ice-genre", "icy-genre"]);

@@ -1,6 +1,6 @@
 //! The body of a source's request: endless, counted, or chunked (RFC 9112 §7.1), decoded as it comes.
 
-use super::Head;
+use super::Fields;
 
 /// Turns the bytes behind a head into the bytes of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +28,12 @@ pub enum Chunk {
 
 impl Body {
     /// The body that a head announces.
-    pub fn of(head: &Head) -> Body {
-        if head.has_token("transfer-encoding", "chunked") {
+    pub fn of(head: &impl AsRef<Fields>) -> Body {
+        let fields = head.as_ref();
+        if fields.has_token("transfer-encoding", "chunked") {
             return Body::Chunked(Chunk::START);
         }
-        match head.field("content-length").and_then(|length| length.parse().ok()) {
+        match fields.get("content-length").and_then(|length| length.parse().ok()) {
             Some(length) => Body::Counted(length),
             None => Body::Endless,
         }

@@ -1,5 +1,6 @@
 //! The head of a request: parsed once, incrementally, within limits.
 
+use super::Fields;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use std::fmt;
@@ -34,7 +35,7 @@ pub struct Head {
     pub target: String,
     /// The protocol name and version.
     pub version: Version,
-    fields: Vec<(String, String)>,
+    fields: Fields,
 }
 
 impl Head {
@@ -54,18 +55,17 @@ impl Head {
 
     /// The first value of a field; names in any letter case.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.fields.get(name)
     }
 
     /// All fields in the order they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.fields.iter()
     }
 
     /// Whether a comma-separated field names `token`.
     pub fn has_token(&self, field: &str, token: &str) -> bool {
-        self.field(field)
-            .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        self.fields.has_token(field, token)
     }
 
     /// User and password of Basic authentication (RFC 7617).
@@ -96,6 +96,12 @@ impl Head {
             Version::Ice10 => "ICE/1.0",
         };
         format!("{} {} {version}", self.method, self.target)
+    }
+}
+
+impl AsRef<Fields> for Head {
+    fn as_ref(&self) -> &Fields {
+        &self.fields
     }
 }
 
@@ -149,7 +155,7 @@ impl HeadReader {
             return if bytes.len() > self.longest { Err(BadHead::TooLarge(self.longest)) } else { Ok(None) };
         };
         let text = String::from_utf8_lossy(&bytes[..end]);
-        let fields: Vec<(String, String)> = text
+        let fields: Fields = text
             .lines()
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
@@ -177,11 +183,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadHead> {
         (None, Some(1)) => Version::Http11,
         _ => Version::Http10,
     };
-    let fields = request
-        .headers
-        .iter()
-        .map(|field| (field.name.to_owned(), String::from_utf8_lossy(field.value).trim().to_owned()))
-        .collect();
+    let fields = Fields::parsed(request.headers);
     let method = request.method.unwrap_or_default().to_ascii_uppercase();
     Ok(Some((Head { method, target: request.path.unwrap_or_default().to_owned(), version, fields }, used)))
 }

@@ -1,0 +1,341 @@
+//! An HTTP/1 client for live media: answers that never end, SHOUTcast's among them, redirects, TLS.
+//!
+//! A general client stumbles over `ICY 200 OK` and over request bodies without a length, so this one is ours; it is as
+//! small as the two uses that it has: to get a stream or a page, and to open a connection to send one.
+
+use super::tls;
+use crate::http::{BadHead, Body, Reply};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Bytes, BytesMut};
+use std::{fmt::Write, io, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use url::Url;
+
+/// Asks other servers; cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    agent: String,
+    patience: Patience,
+    tls: tls::Trust,
+}
+
+/// How long a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, TLS included. Default 10 s.
+    pub connect: Duration,
+    /// For the head of an answer. Default 15 s.
+    pub answer: Duration,
+    /// For the next bytes of a body. Default 20 s.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        let seconds = Duration::from_secs;
+        Patience { connect: seconds(10), answer: seconds(15), silence: seconds(20) }
+    }
+}
+
+/// A connection to a server, plain or TLS.
+pub type Wire = Box<dyn Duplex>;
+
+/// What a [`Wire`] can do.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Client {
+    /// A client that calls itself `agent`.
+    pub fn new(agent: impl Into<String>, patience: Patience) -> Client {
+        Client { agent: agent.into(), patience, tls: tls::Trust::default() }
+    }
+
+    /// Gets `url` with these additional fields, following up to ten redirects. Basic authentication is taken from the
+    /// address and not shown to another host.
+    ///
+    /// # Errors
+    /// When there is no connection or no answer, or the answer is not a success.
+    pub async fn get(&self, url: &Url, fields: &[(&str, &str)]) -> Result<Incoming, Error> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let incoming = self.get_once(&url, fields).await?;
+            match (incoming.reply.status, incoming.reply.field("location")) {
+                (200..=299, _) => return Ok(incoming),
+                (301 | 302 | 303 | 307 | 308, Some(location)) => url = redirected(&url, location)?,
+                _ => return Err(incoming.into_refusal().await),
+            }
+        }
+        Err(Error::Redirects)
+    }
+
+    /// The same without looking at what was answered.
+    ///
+    /// # Errors
+    /// When there is no connection or no answer.
+    pub async fn get_once(&self, url: &Url, fields: &[(&str, &str)]) -> Result<Incoming, Error> {
+        let mut wire = self.open(url).await?;
+        let head = self.head("GET", "HTTP/1.1", url, fields);
+        wire.write_all(head.as_bytes()).await.map_err(Error::Broken)?;
+        wire.flush().await.map_err(Error::Broken)?;
+        let mut ahead = BytesMut::new();
+        let reply = self.reply(&mut wire, &mut ahead).await?;
+        let body = if matches!(reply.status, 204 | 304) { Body::Counted(0) } else { Body::of(&reply) };
+        Ok(Incoming { url: url.clone(), reply, wire, ahead, body, silence: self.patience.silence })
+    }
+
+    /// Connects to the host of `url`.
+    ///
+    /// # Errors
+    /// When it is no `http` or `https` address, or there is no connection.
+    pub async fn open(&self, url: &Url) -> Result<Wire, Error> {
+        let host = url.host_str().ok_or_else(|| Error::Address(url.to_string()))?;
+        let port = url.port_or_known_default().ok_or_else(|| Error::Address(url.to_string()))?;
+        let secure = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(Error::Address(url.to_string())),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let unreachable = |source| Error::Connect { address: format!("{host}:{port}"), source };
+        let opening = async {
+            let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
+            stream.set_nodelay(true).map_err(unreachable)?;
+            Ok(if secure { self.tls.shake(host, stream).await.map_err(unreachable)? } else { Box::new(stream) as Wire })
+        };
+        timeout(self.patience.connect, opening).await.map_err(|_| Error::Patience("connection"))?
+    }
+
+    /// The head of a request, with `Host`, `User-Agent` and `Authorization` as the address says.
+    pub fn head(&self, method: &str, version: &str, url: &Url, fields: &[(&str, &str)]) -> String {
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let mut head = format!("{method} {}{query} {version}\r\n", url.path());
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        add(&mut head, "Host", &format!("{}{port}", url.host_str().unwrap_or_default()));
+        add(&mut head, "User-Agent", &self.agent);
+        if let Some(credentials) = credentials(url) {
+            add(&mut head, "Authorization", &format!("Basic {}", STANDARD.encode(credentials)));
+        }
+        if method == "GET" {
+            add(&mut head, "Accept", "*/*");
+            add(&mut head, "Connection", "close");
+        }
+        fields.iter().for_each(|(name, value)| add(&mut head, name, value));
+        head + "\r\n"
+    }
+
+    /// The next answer on `wire`; what was read behind its head stays in `ahead`.
+    ///
+    /// # Errors
+    /// When it does not come, is no answer, or the connection ends first.
+    pub async fn reply(&self, wire: &mut Wire, ahead: &mut BytesMut) -> Result<Reply, Error> {
+        let reading = async {
+            loop {
+                if let Some((reply, used)) = Reply::read(ahead)? {
+                    let _head = ahead.split_to(used);
+                    return Ok(reply);
+                }
+                if wire.read_buf(ahead).await.map_err(Error::Broken)? == 0 {
+                    return Err(Error::Closed);
+                }
+            }
+        };
+        timeout(self.patience.answer, reading).await.map_err(|_| Error::Patience("answer"))?
+    }
+
+    /// How long it waits.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+}
+
+/// An answer whose body is still coming.
+pub struct Incoming {
+    /// Where it came from in the end.
+    pub url: Url,
+    /// Its head.
+    pub reply: Reply,
+    wire: Wire,
+    ahead: BytesMut,
+    body: Body,
+    silence: Duration,
+}
+
+impl Incoming {
+    /// The next bytes of the body, `None` at its end. Can be dropped while it waits; nothing is lost.
+    ///
+    /// # Errors
+    /// When the connection fails, is silent for too long, or ends before the body does.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            if !self.ahead.is_empty() {
+                let bytes = self.take()?;
+                if !bytes.is_empty() {
+                    return Ok(Some(bytes));
+                }
+            }
+            if self.body.over() {
+                return Ok(None);
+            }
+            self.ahead.reserve(READ);
+            let read = timeout(self.silence, self.wire.read_buf(&mut self.ahead)).await;
+            match read.map_err(|_| Error::Patience("stream"))?.map_err(Error::Broken)? {
+                0 if self.body == Body::Endless => return Ok(None),
+                0 => return Err(Error::CutShort),
+                _ => {}
+            }
+        }
+    }
+
+    /// The whole body as text, if it is not longer than `longest` bytes.
+    ///
+    /// # Errors
+    /// As [`Incoming::chunk`], and when it is longer.
+    pub async fn text(mut self, longest: usize) -> Result<String, Error> {
+        let mut text = Vec::new();
+        while let Some(bytes) = self.chunk().await? {
+            if text.len() + bytes.len() > longest {
+                return Err(Error::TooLong(longest));
+            }
+            text.extend_from_slice(&bytes);
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Whether the body ends by its own word: a file, not a stream.
+    pub fn is_finite(&self) -> bool {
+        matches!(self.body, Body::Counted(_))
+    }
+
+    /// The error that this answer is, with the first sentence of its body.
+    pub async fn into_refusal(self) -> Error {
+        let (status, reason) = (self.reply.status, self.reply.reason.clone());
+        let text = timeout(Duration::from_secs(1), self.text(SENTENCE)).await;
+        let text = text.ok().and_then(Result::ok).unwrap_or_default();
+        Error::Refused { status, reason, said: sentence(&text) }
+    }
+
+    fn take(&mut self) -> Result<Bytes, Error> {
+        if self.body == Body::Endless {
+            return Ok(self.ahead.split().freeze());
+        }
+        let mut bytes = BytesMut::with_capacity(self.ahead.len());
+        let wire = self.ahead.split();
+        self.body.feed(&wire, |part| bytes.extend_from_slice(part)).map_err(|_| Error::CutShort)?;
+        Ok(bytes.freeze())
+    }
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not an address that one can connect to.
+    #[error("{0} is no http or https address")]
+    Address(String),
+    /// No connection.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// What the system or TLS said.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(io::Error),
+    /// The server closed the connection instead of answering.
+    #[error("the server closed the connection without an answer")]
+    Closed,
+    /// The body ended before its announced end.
+    #[error("the answer was cut short")]
+    CutShort,
+    /// What the message names did not come in time.
+    #[error("no {0} in time")]
+    Patience(&'static str),
+    /// The answer is no HTTP.
+    #[error("the answer is no HTTP: {0}")]
+    Head(#[from] BadHead),
+    /// The server says no.
+    #[error("the server answered {status} {reason}{}", if said.is_empty() { String::new() } else { format!(": {said}") })]
+    Refused {
+        /// The status code.
+        status: u16,
+        /// The words behind it.
+        reason: String,
+        /// The first sentence of the body, if it was readable.
+        said: String,
+    },
+    /// More than ten redirects.
+    #[error("redirected more than {MOST_REDIRECTS} times")]
+    Redirects,
+    /// A text longer than expected.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
+impl Error {
+    /// Whether user or password were not accepted.
+    pub fn is_auth(&self) -> bool {
+        matches!(self, Error::Refused { status: 401, .. })
+    }
+
+    /// Whether trying again cannot help: the address, the password or the request itself is wrong.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Error::Address(_) | Error::Redirects => true,
+            Error::Refused { status, .. } => matches!(status, 400 | 401 | 405 | 410 | 415 | 501),
+            _ => false,
+        }
+    }
+}
+
+fn add(head: &mut String, name: &str, value: &str) {
+    let value = value.replace(|c: char| c.is_control(), " ");
+    write!(head, "{name}: {value}\r\n").expect("a string takes what is written");
+}
+
+fn credentials(url: &Url) -> Option<Vec<u8>> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    Some([&decode(url.username())[..], b":", &decode(url.password().unwrap_or_default())].concat())
+}
+
+/// Where a redirect leads; what was secret for the old host stays behind.
+fn redirected(from: &Url, location: &str) -> Result<Url, Error> {
+    let mut to = from.join(location).map_err(|_| Error::Address(location.to_owned()))?;
+    let same = (from.scheme(), from.host_str(), from.port()) == (to.scheme(), to.host_str(), to.port());
+    if same && to.username().is_empty() && to.password().is_none() {
+        let _cannot = to.set_username(from.username());
+        let _cannot = to.set_password(from.password());
+    }
+    Ok(to)
+}
+
+/// The first readable line of an error page.
+pub(super) fn sentence(text: &str) -> String {
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in text.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            _ if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    let line = plain.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+const MOST_REDIRECTS: usize = 10;
+const READ: usize = 32 * 1024;
+const SENTENCE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;
