@@ -6,14 +6,17 @@
 //! closes frames into pages of another container.
 #![forbid(unsafe_code)]
 
+pub mod codec;
 pub mod container;
 mod frame;
+pub mod splice;
 mod tags;
 mod time;
 mod track;
 
 pub use container::{Cut, Demux, Error, Format, Item, Mux, Page, Role};
 pub use frame::Frame;
+pub use splice::Splice;
 pub use tags::Tags;
 pub use time::{Span, Timebase, Timestamp};
 pub use track::{Codec, Kind, TrackId, TrackInfo};
