@@ -2,7 +2,7 @@
 
 use crate::{
     Format, Page,
-    container::{adts, mpa},
+    container::{adts, flv, mpa},
 };
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ impl Splice {
         Some(Splice(match format {
             Format::Mp3 => Box::new(mpa::Splice::new()),
             Format::Adts => Box::new(adts::Splice::new()),
+            Format::Flv => Box::new(flv::Splice::new()),
             _ => return None,
         }))
     }

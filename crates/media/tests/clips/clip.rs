@@ -16,6 +16,8 @@ pub const ALL: &[Clip] = &[
     Clip { path: "mpa/shine.mp3", format: Format::Mp3 },
     Clip { path: "mpa/layer2.mp3", format: Format::Mp3 },
     Clip { path: "adts/lc.aac", format: Format::Adts },
+    Clip { path: "flv/h264-aac.flv", format: Format::Flv },
+    Clip { path: "flv/mp3.flv", format: Format::Flv },
 ];
 
 impl Clip {

@@ -5,7 +5,8 @@ use levada_media::Format;
 use proptest::prelude::*;
 
 /// The formats, each with the most bytes that its cutter may hold.
-const FORMATS: &[(Format, u64)] = &[(Format::Mp3, 80 << 10), (Format::Adts, 80 << 10)];
+const FORMATS: &[(Format, u64)] =
+    &[(Format::Mp3, 80 << 10), (Format::Adts, 80 << 10), (Format::Flv, 5 << 20)];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
