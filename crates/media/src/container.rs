@@ -4,8 +4,16 @@ use crate::{Frame, Tags, TrackInfo};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
+pub mod adts;
+pub mod bare;
+mod clock;
 pub mod flv;
+mod id3;
+mod joint;
+pub mod mpa;
+pub mod ogg;
 mod opaque;
+mod window;
 
 /// A container (or bare stream) format that levada knows by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +73,13 @@ impl Format {
 
     /// A machine that cuts this format.
     pub fn cutter(self) -> Box<dyn Cut> {
-        Box::new(opaque::Cutter::new())
+        match self {
+            Format::Ogg => Box::new(ogg::Cutter::new()),
+            Format::Mp3 => Box::new(mpa::Cutter::new()),
+            Format::Adts => Box::new(adts::Cutter::new()),
+            Format::Flv => Box::new(flv::Cutter::new()),
+            _ => Box::new(opaque::Cutter::new()),
+        }
     }
 }
 
@@ -131,6 +145,11 @@ pub trait Cut: Send {
     fn skipped(&self) -> u64 {
         0
     }
+    /// The whole header set as it is after the last page, where that was a header page that replaces only a part of
+    /// the set (an FLV sequence header that changes in mid-stream). `None` where the run of header pages tells it.
+    fn header_set(&self) -> Option<Bytes> {
+        None
+    }
     /// The input ended: what is left comes out of `poll` as far as it is whole.
     fn finish(&mut self) {}
 }
@@ -155,6 +174,8 @@ pub trait Demux: Send {
     /// # Errors
     /// When the bytes cannot be this container at all; mere damage is skipped.
     fn poll(&mut self) -> Result<Option<Item>, Error>;
+    /// The input ended: what is left comes out of `poll` as far as it is whole.
+    fn finish(&mut self) {}
 }
 
 /// Closes items into pages of a container.
