@@ -104,7 +104,11 @@ impl Client {
         let opening = async {
             let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
-            Ok(if secure { self.tls.shake(host, stream).await.map_err(unreachable)? } else { Box::new(stream) as Wire })
+            Ok(if secure {
+                self.tls.shake(host, stream).await.map_err(unreachable)?
+            } else {
+                Box::new(stream) as Wire
+            })
         };
         timeout(self.patience.connect, opening).await.map_err(|_| Error::Patience("connection"))?
     }

@@ -234,7 +234,11 @@ impl Introduction {
         ];
         [("Content-Type", self.content_type.as_str()), ("ice-public", public)]
             .into_iter()
-            .chain(said.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.as_str())))
+            .chain(
+                said.into_iter()
+                    .filter(|(_, value)| !value.is_empty())
+                    .map(|(name, value)| (name, value.as_str())),
+            )
             .chain(self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }

@@ -46,7 +46,9 @@ impl Medium {
         match self {
             Medium::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             Medium::Stdin => String::new(),
-            Medium::Memory(name, _) => name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned(),
+            Medium::Memory(name, _) => {
+                name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned()
+            }
         }
     }
 
@@ -109,7 +111,8 @@ fn kind(first: &[u8], extension: Option<&str>) -> Kind {
 
 /// An ID3 tag may stand before MP3 and before ADTS.
 fn behind_id3(first: &[u8], extension: Option<&str>) -> (Format, &'static str) {
-    let size = first.get(6..10).map(|size| size.iter().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)));
+    let size =
+        first.get(6..10).map(|size| size.iter().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)));
     match size.and_then(|size| first.get(10 + size..)) {
         Some(frames @ [0xff, ..]) => {
             let Kind { format, content_type } = kind(frames, extension);

@@ -257,7 +257,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Its index is at its end, or its frames need it.
-    #[error("{0} is an MP4 file, which cannot be streamed as it is; `ffmpeg -i {0} -c copy out.ts` makes one that can")]
+    #[error(
+        "{0} is an MP4 file, which cannot be streamed as it is; `ffmpeg -i {0} -c copy out.ts` makes one that can"
+    )]
     Mp4(String),
     /// Nobody knows how fast.
     #[error("{0} does not say how fast it plays; give its bit rate")]

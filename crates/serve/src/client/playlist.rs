@@ -45,7 +45,11 @@ fn percent_free(folder: &Path, entry: &str) -> String {
 }
 
 fn m3u(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn pls(text: &str) -> Vec<String> {

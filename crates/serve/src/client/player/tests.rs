@@ -44,7 +44,8 @@ async fn a_file_played_once_passes_byte_for_byte() {
 
 #[tokio::test]
 async fn a_looped_file_goes_on_with_growing_time() {
-    let player = Player::open(vec![memory("a.mp3", &frames(50))], Options { looping: true, ..Options::default() });
+    let player =
+        Player::open(vec![memory("a.mp3", &frames(50))], Options { looping: true, ..Options::default() });
     let pages = all(player.await.unwrap(), 500).await;
     let times: Vec<_> = pages.iter().filter_map(|page| page.at).collect();
     assert!(times.is_sorted() && times.len() == 500);
@@ -88,7 +89,10 @@ async fn a_bit_rate_paces_what_has_no_time() {
 #[tokio::test]
 async fn what_cannot_be_played_says_why() {
     let open = |name: &str, bytes: &'static [u8]| {
-        Player::open(vec![memory(name, &Bytes::from_static(bytes))], Options { looping: true, ..Options::default() })
+        Player::open(
+            vec![memory(name, &Bytes::from_static(bytes))],
+            Options { looping: true, ..Options::default() },
+        )
     };
     assert!(matches!(open("a.mp4", b"\0\0\0\x20ftypisom").await, Err(Error::Mp4(_))));
     assert!(matches!(open("a.bin", b"abc").await, Err(Error::NoTime(_))));
