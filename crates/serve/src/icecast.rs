@@ -1,5 +1,6 @@
 //! Icecast's protocol: sources in, listeners out, and the manners of its many clients.
 
+mod admission;
 mod listener;
 mod source;
 

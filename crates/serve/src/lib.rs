@@ -13,6 +13,7 @@ pub mod egress;
 pub mod front;
 pub mod http;
 pub mod icecast;
+pub mod intro;
 mod mount;
 mod mounts;
 mod name;

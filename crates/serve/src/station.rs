@@ -5,6 +5,7 @@ use crate::{
     access::AccessLog,
     auth::Auth,
     egress::{self, Egress},
+    intro::Intros,
 };
 use std::{
     io,
@@ -27,6 +28,8 @@ pub struct Station {
     pub egress: Egress,
     /// Who may do what.
     pub auth: Auth,
+    /// What new listeners hear first.
+    pub intros: Intros,
     /// What it counts.
     pub counters: Counters,
     /// When it started.
@@ -49,6 +52,8 @@ pub struct Counters {
     pub bad_requests: AtomicU64,
     /// Wrong or missing passwords.
     pub denied: AtomicU64,
+    /// Listeners that were sent, or would have been sent, to a sibling.
+    pub redirects: AtomicU64,
     /// Listeners ever.
     pub listeners: AtomicU64,
     /// Sources ever.
@@ -84,6 +89,7 @@ impl Station {
             sessions,
             egress,
             auth,
+            intros: Intros::default(),
             counters: Counters::default(),
             started: SystemTime::now(),
             stop: CancellationToken::new(),

@@ -1,12 +1,13 @@
 //! A listener: the answer's head, byte for byte as players expect it, and the way into egress.
 
+use super::admission::{Admission, admit};
 use crate::{
     Mount, Session, Source, Station,
+    config::MountPolicy,
     conn::{Conn, Stream},
     egress::{Framing, Joining, Pace, Transport},
     front::{After, refuse},
     http::{Answer, Head, Status},
-    switch,
 };
 use bytes::Bytes;
 use levada_channel::Start;
@@ -15,22 +16,33 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant, SystemTime},
 };
+use url::Url;
 
 /// Takes a listener in, or says why not.
 pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &Arc<Station>) -> After {
-    let playing = switch::audible(&mount, station).unwrap_or_else(|| mount.clone());
-    let Some(source) = playing.source().or_else(|| playing.last_source()) else {
-        return refuse(conn, head.version, Status::NOT_FOUND, "The file you requested could not be found")
+    let (playing, source) = match admit(&head, &mount, station) {
+        Admission::Here(playing, source) => (playing, source),
+        Admission::Elsewhere(url) => return redirect(conn, &head, &url).await,
+        Admission::Nothing => {
+            return refuse(
+                conn,
+                head.version,
+                Status::NOT_FOUND,
+                "The file you requested could not be found",
+            )
             .await;
+        }
+        Admission::Full => {
+            return refuse(
+                conn,
+                head.version,
+                Status::UNAVAILABLE,
+                "this mount has all the listeners it takes",
+            )
+            .await;
+        }
     };
-    let config = station.config();
     let policy = mount.policy();
-    let full = policy.max_listeners.is_some_and(|most| mount.listeners() >= most)
-        || station.sessions.count() >= config.limits.listeners;
-    if full {
-        return refuse(conn, head.version, Status::UNAVAILABLE, "this mount has all the listeners it takes")
-            .await;
-    }
     let icy = wants_icy(&head, &source).then_some(policy.icy_metaint);
     let answer = stream_head(&head, &source, icy);
     if head.method == "HEAD" {
@@ -40,20 +52,43 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
     let session = Arc::new(session(&conn, &head, &mount, station));
     let (Stream::Plain(stream), _read_ahead) = (conn.stream, conn.ahead) else { return After::Done };
     let Ok(stream) = stream.into_std() else { return After::Done };
-    station.sessions.add(session.clone());
-    station.counters.listeners.fetch_add(1, Relaxed);
-    mount.joined();
-    station.egress.join(Joining {
+    let joining = Joining {
         transport: Transport::Plain(stream),
         head: answer,
         framing: icy.map_or(Framing::Raw, |metaint| Framing::Icy { metaint }),
         pace: pace(&head, policy.flush),
         burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
         rendition: playing.rendition.clone(),
+        intro: intro(&policy, station).await,
+        expires: policy.max_listener_duration.map(|longest| session.began + longest),
         session,
-        intro: None,
-        expires: policy.max_listener_duration.map(|longest| Instant::now() + longest),
-    });
+    };
+    enter(joining, &mount, station);
+    After::Done
+}
+
+/// From here on the listener is egress's; it is counted out when its session ends.
+fn enter(joining: Joining, mount: &Mount, station: &Station) {
+    station.sessions.add(joining.session.clone());
+    station.counters.listeners.fetch_add(1, Relaxed);
+    mount.joined();
+    station.egress.join(joining);
+}
+
+/// The mount's intro; one that cannot be read is left out and said, not a reason to send anybody away.
+async fn intro(policy: &MountPolicy, station: &Station) -> Option<Bytes> {
+    let path = policy.intro.as_deref()?;
+    station
+        .intros
+        .read(path)
+        .await
+        .map_err(|why| tracing::warn!(path = %path.display(), %why, "no intro"))
+        .ok()
+}
+
+async fn redirect(mut conn: Conn, head: &Head, url: &Url) -> After {
+    let answer = Answer::new(head.version, Status::FOUND).field("Location", url).field("Connection", "close");
+    let _gone = conn.send(&answer.body("text/plain; charset=utf-8", "another server has room\n")).await;
     After::Done
 }
 

@@ -1,0 +1,53 @@
+//! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
+
+use crate::{Mount, Source, Station, http::Head, switch};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use url::Url;
+
+/// What becomes of a listener.
+pub(super) enum Admission {
+    /// It hears this mount, introduced as this source.
+    Here(Arc<Mount>, Arc<Source>),
+    /// It is sent to a sibling server.
+    Elsewhere(Url),
+    /// There is nothing to hear.
+    Nothing,
+    /// There is no room.
+    Full,
+}
+
+/// Decides about a listener that asks for `mount`.
+pub(super) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admission {
+    let config = station.config();
+    let policy = mount.policy();
+    let mount_full = policy.max_listeners.is_some_and(|most| mount.listeners() >= most);
+    let guest_room = policy.fallback.as_ref().filter(|_| mount_full && policy.fallback_when_full);
+    let mount_full = mount_full && guest_room.is_none();
+    if mount_full || station.sessions.count() >= config.limits.listeners {
+        return elsewhere(head, mount, &config.limits.siblings, station);
+    }
+    let asked = match guest_room {
+        Some(name) => station.mounts.find(name),
+        None => Some(mount.clone()),
+    };
+    let Some(asked) = asked else { return Admission::Full };
+    let playing = switch::audible(&asked, station).unwrap_or(asked);
+    match playing.source().or_else(|| playing.last_source()) {
+        Some(source) => Admission::Here(playing, source),
+        None => Admission::Nothing,
+    }
+}
+
+/// The siblings take turns; who was sent here by a sibling is not sent on, so that nobody runs in circles.
+fn elsewhere(head: &Head, mount: &Mount, siblings: &[Url], station: &Station) -> Admission {
+    let turn = station.counters.redirects.fetch_add(1, Relaxed) as usize;
+    let sibling = siblings.get(turn % siblings.len().max(1)).filter(|_| head.query(SENT).is_none());
+    let Some(mut url) = sibling.cloned() else { return Admission::Full };
+    url.set_path(mount.name.as_str());
+    url.set_query(head.target.split_once('?').map(|(_, query)| query));
+    url.query_pairs_mut().append_pair(SENT, "1");
+    Admission::Elsewhere(url)
+}
+
+/// The query parameter that says that a sibling sent this listener.
+const SENT: &str = "sent";
