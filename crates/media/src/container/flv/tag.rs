@@ -8,6 +8,8 @@
 mod audio;
 mod clock;
 mod fourcc;
+mod lineup;
+mod metadata;
 mod multitrack;
 mod packet;
 mod reader;
@@ -17,6 +19,7 @@ mod writer;
 
 pub use clock::{Timeline, Unwrap};
 pub use fourcc::FourCc;
+pub use lineup::{Lineup, Placed};
 pub use packet::{Packet, Packets, What, packets};
 pub use reader::{MAX_SETUP, MAX_TRACKS, Reader, track_id};
 pub use view::View;

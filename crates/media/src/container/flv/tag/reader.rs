@@ -121,7 +121,7 @@ pub fn track_id(kind: Kind, number: u8) -> TrackId {
 }
 
 /// Whether nothing can be decoded before the sequence header.
-fn needs_setup(codec: Codec) -> bool {
+pub(super) fn needs_setup(codec: Codec) -> bool {
     matches!(codec, Codec::H264 | Codec::H265 | Codec::Aac | Codec::Opus | Codec::Flac)
 }
 

@@ -1,14 +1,14 @@
 //! Turns tracks and frames into tags.
 
-use super::{FourCc, Kind, Packet, Tag, View, What};
+use super::{FourCc, Kind, Packet, Tag, View, What, metadata};
 use crate::{Codec, Error, Frame, Item, Kind as TrackKind, Timebase, Timestamp, TrackId, TrackInfo};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
 
 /// Writes items as the tags of one stream, for players of one [`View`].
 ///
-/// Tracks that the view cannot show are left out, together with their frames. Sequence headers of all tracks are
-/// written whenever the tracks change.
+/// Tracks that the view cannot show are left out, together with their frames. Metadata that announce the tracks, and
+/// the sequence headers of all of them, are written whenever the tracks change.
 #[derive(Debug)]
 pub struct Writer {
     view: View,
@@ -55,6 +55,7 @@ impl Writer {
 
     fn tracks(&mut self, tracks: &Arc<[TrackInfo]>) -> Result<(), Error> {
         self.tracks.clear();
+        let mut setups = Vec::new();
         for info in tracks.iter() {
             let Some(lane) = self.lane(info) else { continue };
             let setup = lane.packet(What::Setup, info.setup.clone());
@@ -62,10 +63,13 @@ impl Writer {
                 continue;
             }
             if let (false, Some(payload)) = (info.setup.is_empty(), self.view.write(lane.kind, &setup)) {
-                self.ready.push_back(Tag { kind: lane.kind, timestamp: self.newest, payload });
+                setups.push(Tag { kind: lane.kind, timestamp: self.newest, payload });
             }
             self.tracks.push(lane);
         }
+        let first = |kind| self.tracks.iter().find(|lane| lane.kind == kind).map(|lane| lane.codec);
+        self.ready.push_back(metadata::write(self.newest, first(Kind::Video), first(Kind::Audio)));
+        self.ready.extend(setups);
         match (tracks.first(), self.tracks.is_empty()) {
             (Some(first), true) => Err(Error::Carry { container: "flv", codec: first.codec.name() }),
             _ => Ok(()),
