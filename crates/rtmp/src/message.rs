@@ -5,6 +5,7 @@ mod command;
 mod control;
 
 pub use aggregate::Aggregate;
+pub(crate) use command::values_of;
 pub use command::{Command, Error};
 pub use control::{Control, UserControl};
 

@@ -95,3 +95,9 @@ impl From<&str> for Value {
         Value::String(text.to_owned())
     }
 }
+
+impl From<bool> for Value {
+    fn from(yes: bool) -> Value {
+        Value::Boolean(yes)
+    }
+}

@@ -1,10 +1,13 @@
 //! Cuts messages into chunks whose bytes do not depend on what was sent before.
 
 use super::header::{Basic, Fields};
-use super::{AUDIO, DATA, EXTENDED, Error, OUT_SIZE, VIDEO};
-use crate::message::{self, Message};
+use super::{EXTENDED, Error, OUT_SIZE};
+use crate::{
+    message::{self, Message},
+    tag,
+};
 use bytes::{BufMut, Bytes, BytesMut};
-use levada_media::container::flv::tag::{Kind, Tag};
+use levada_media::container::flv::tag::Tag;
 
 /// A media message as every player gets it: made once, shared by all.
 ///
@@ -22,18 +25,8 @@ impl Serialized {
     /// # Errors
     /// When the payload is too long for a message (16 MiB).
     pub fn new(tag: &Tag) -> Result<Serialized, Error> {
-        let (csid, kind) = match tag.kind {
-            Kind::Audio => (AUDIO, message::AUDIO),
-            Kind::Video => (VIDEO, message::VIDEO),
-            Kind::Script => (DATA, message::DATA),
-        };
-        let message = Message {
-            kind,
-            stream: message::MEDIA_STREAM,
-            timestamp: tag.timestamp,
-            payload: tag.payload.clone(),
-        };
-        let mut out = BytesMut::with_capacity(framed_size(tag.payload.len(), OUT_SIZE));
+        let (csid, message) = tag::write(tag, message::MEDIA_STREAM);
+        let mut out = BytesMut::new();
         write(&mut out, csid, OUT_SIZE, &message)?;
         Ok(Serialized { bytes: out.freeze() })
     }

@@ -68,7 +68,7 @@ impl Command {
 }
 
 /// The values in a message. Those of the AMF3 kinds follow a byte that says in which AMF; in practice it is AMF0.
-pub(super) fn values_of(message: &Message, amf3: u8) -> Bytes {
+pub(crate) fn values_of(message: &Message, amf3: u8) -> Bytes {
     match (message.kind == amf3, message.payload.first()) {
         (true, Some(0)) => message.payload.slice(1..),
         _ => message.payload.clone(),
