@@ -2,7 +2,7 @@
 
 use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy};
 use levada_channel::Publisher;
-use levada_media::{Cut, Page, Tags, TrackInfo};
+use levada_media::{Cut, Format, Page, Tags, TrackInfo, container::ogg};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -49,6 +49,8 @@ struct Stage {
     source: Arc<Source>,
     publisher: Publisher<Piece>,
     cutter: Box<dyn Cut>,
+    /// Ogg has its titles in its headers: they are set on the way.
+    retitle: Option<ogg::Retitle>,
     tags: Arc<Tags>,
     let_go: CancellationToken,
 }
@@ -70,6 +72,8 @@ pub struct MountStats {
     pub slow: AtomicU64,
     /// Sources that ever came.
     pub sources: AtomicU64,
+    /// Titles that were told, by sources and by administrators.
+    pub titles: AtomicU64,
 }
 
 /// Why a mount cannot be claimed.
@@ -126,10 +130,12 @@ impl Mount {
         }
         let let_go = CancellationToken::new();
         let source = Arc::new(source);
+        let seed = self.rendition.id.0 << 32 | (live.epoch & 0xffff_ffff);
         live.stage = None;
         live.stage = Some(Stage {
             publisher: self.rendition.open(),
             cutter: source.format.cutter(),
+            retitle: (source.format == Format::Ogg).then(|| ogg::Retitle::new(seed)),
             tags: Arc::default(),
             let_go: let_go.clone(),
             source: source.clone(),
@@ -155,6 +161,7 @@ impl Mount {
         let skipped = stage.cutter.skipped();
         stage.cutter.push(bytes);
         while let Some(page) = stage.cutter.poll() {
+            self.stats.titles.fetch_add(u64::from(page.tags.is_some()), Relaxed);
             stage.send(page);
         }
         self.stats.skipped.fetch_add(stage.cutter.skipped() - skipped, Relaxed);
@@ -189,6 +196,7 @@ impl Mount {
     pub fn retitle(&self, tags: Tags) -> bool {
         let mut live = self.live();
         let Some(stage) = live.stage.as_mut() else { return false };
+        self.stats.titles.fetch_add(1, Relaxed);
         stage.retitle(tags);
         true
     }
@@ -262,11 +270,18 @@ impl Stage {
         if let Some(tags) = &page.tags {
             self.tags = tags.clone();
         }
-        self.publisher.send(Piece(page));
+        let Some(retitle) = &mut self.retitle else { return self.publisher.send(Piece(page)) };
+        retitle.push(page);
+        while let Some(page) = retitle.poll() {
+            self.publisher.send(Piece(page));
+        }
     }
 
     fn retitle(&mut self, tags: Tags) {
         self.tags = Arc::new(tags.clone());
-        self.publisher.send(Piece(Page::tags(tags)));
+        match &mut self.retitle {
+            Some(retitle) if retitle.can() => retitle.set(tags),
+            _ => self.publisher.send(Piece(Page::tags(tags))),
+        }
     }
 }
