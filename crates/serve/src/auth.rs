@@ -1,23 +1,39 @@
 //! Who may do what: passwords compared in constant time, hashes checked off the media path, guessing slowed down.
 
+mod entry;
 mod guesses;
 mod hashes;
+mod hooks;
+mod htpasswd;
+mod kinds;
+mod mounts;
+mod sign;
 
+pub use entry::{Entry, Knock, Known, Turned};
 pub use hashes::hash;
+pub use mounts::{announce, deliver};
+pub use sign::{sign, signature_fits};
 
-use crate::{Config, MountName, config::Secret, http::Status};
+use crate::{Config, MountName, SessionId, config::Secret, http::Status};
 use guesses::Guesses;
 use hashes::{Busy, Hashes};
+use hooks::{Hooks, Word};
+use htpasswd::Htpasswds;
 use std::{
+    collections::HashMap,
     net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use subtle::ConstantTimeEq;
 
-/// Decides who may feed, administer or relay.
+/// Decides who may feed, listen, administer or relay.
 pub struct Auth {
     guesses: Guesses,
     hashes: Hashes,
+    users: Htpasswds,
+    hooks: Hooks,
+    known: Mutex<HashMap<SessionId, Box<Known>>>,
 }
 
 /// What somebody wants to do.
@@ -25,8 +41,12 @@ pub struct Auth {
 pub enum Asks<'a> {
     /// Feed this mount.
     Source(&'a MountName),
+    /// Set the titles of this mount, with its source's credentials.
+    Titles(&'a MountName),
     /// Administer the server.
     Admin,
+    /// Administer the server by the API, with its token as the password and no user.
+    Token,
     /// Read the list of streams as a relay.
     Relay,
 }
@@ -58,6 +78,9 @@ pub enum Denied {
     /// Too many passwords are being checked at this moment.
     #[error("too many passwords are being checked; try again")]
     Busy,
+    /// The server that knows does not answer.
+    #[error("the service that knows who may feed this mount does not answer")]
+    Silence,
 }
 
 impl Auth {
@@ -65,7 +88,13 @@ impl Auth {
     pub fn new() -> Auth {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the system gives random bytes");
-        Auth { guesses: Guesses::default(), hashes: Hashes::new(seed) }
+        Auth {
+            guesses: Guesses::default(),
+            hashes: Hashes::new(seed),
+            users: Htpasswds::default(),
+            hooks: Hooks::new(),
+            known: Mutex::default(),
+        }
     }
 
     /// Whether `who` may do what they ask.
@@ -77,17 +106,42 @@ impl Auth {
             return Err(Denied::Missing);
         }
         let auth = &config.auth;
-        let policy;
-        let (user, secret) = match asks {
-            Asks::Admin => (&auth.admin_user, auth.admin_password.as_ref()),
-            Asks::Relay => (&auth.relay_user, auth.relay_password.as_ref()),
-            Asks::Source(mount) => {
-                policy = config.policy(mount);
-                let user = policy.source_user.as_ref().unwrap_or(&auth.source_user);
-                (user, policy.source_password.as_ref().or(auth.source_password.as_ref()))
+        let limit = config.limits.failures_per_minute;
+        let (mount, titles) = match asks {
+            Asks::Admin => {
+                return self.check(limit, &auth.admin_user, auth.admin_password.as_ref(), who).await;
             }
+            Asks::Token => return self.check(limit, "", auth.api_token.as_ref(), who).await,
+            Asks::Relay => {
+                return self.check(limit, &auth.relay_user, auth.relay_password.as_ref(), who).await;
+            }
+            Asks::Source(mount) => (mount, false),
+            Asks::Titles(mount) => (mount, true),
         };
-        self.check(config.limits.failures_per_minute, user, secret, who).await
+        let policy = config.policy(mount);
+        if let Some(hooks) = policy.url_auth.as_ref().filter(|hooks| hooks.stream_auth.is_some()) {
+            self.patience(limit, who.from)?;
+            return self.heard(limit, who, self.hooks.source(hooks, mount, who, titles, config).await);
+        }
+        let user = policy.source_user.as_ref().unwrap_or(&auth.source_user);
+        let secret = policy.source_password.as_ref().or(auth.source_password.as_ref());
+        self.check(limit, user, secret, who).await
+    }
+
+    /// How many password hashes were computed, for the metrics.
+    pub fn checks(&self) -> u64 {
+        self.hashes.checks()
+    }
+
+    fn heard(&self, limit: u32, who: Who<'_>, word: Word) -> Result<(), Denied> {
+        match word {
+            Word::Yes(_) => Ok(()),
+            Word::No(_) => {
+                self.guesses.wrong(who.from, limit, Instant::now());
+                Err(Denied::Wrong)
+            }
+            Word::Silence => Err(Denied::Silence),
+        }
     }
 
     async fn check(
@@ -133,6 +187,10 @@ impl Auth {
         }
     }
 
+    fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Box<Known>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn patience(&self, limit: u32, from: IpAddr) -> Result<(), Denied> {
         self.guesses.wait(from, limit, Instant::now()).map_or(Ok(()), |wait| Err(Denied::TooMany(wait)))
     }
@@ -150,7 +208,7 @@ impl Denied {
         match self {
             Denied::Missing | Denied::Wrong => Status::UNAUTHORIZED,
             Denied::TooMany(_) => Status::TOO_MANY,
-            Denied::Busy => Status::UNAVAILABLE,
+            Denied::Busy | Denied::Silence => Status::UNAVAILABLE,
         }
     }
 
@@ -159,7 +217,7 @@ impl Denied {
         match self {
             Denied::Missing | Denied::Wrong => ("WWW-Authenticate", format!("Basic realm=\"{REALM}\"")),
             Denied::TooMany(wait) => ("Retry-After", (wait.as_secs() + 1).to_string()),
-            Denied::Busy => ("Retry-After", "1".into()),
+            Denied::Busy | Denied::Silence => ("Retry-After", "1".into()),
         }
     }
 }

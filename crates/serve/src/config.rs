@@ -3,10 +3,12 @@
 //! A file is TOML with these names; the command line and `LEVADA__SECTION__KEY` say the same things.
 
 mod check;
+mod diff;
 mod mount;
 mod secret;
 
 pub use check::Finding;
+pub use diff::Change;
 pub use mount::{HookAuth, MountConfig, MountPolicy, Takeover};
 pub use secret::Secret;
 
@@ -56,6 +58,8 @@ pub struct Http {
     pub access_log: Option<PathBuf>,
     /// A folder whose files are served below `/`; default none.
     pub files: Option<PathBuf>,
+    /// Who may show the page in a frame, as `frame-ancestors` names them (CSP). Default `'self'`; empty is nobody.
+    pub frame_ancestors: Vec<String>,
 }
 
 /// Certificates by ACME (RFC 8555).
@@ -86,6 +90,8 @@ pub struct Auth {
     pub admin_user: String,
     /// The administrator's password.
     pub admin_password: Option<Secret>,
+    /// What programs send as `Authorization: Bearer …` to administer by the API. Default none: they cannot.
+    pub api_token: Option<Secret>,
     /// The user that relays log in as. Default `relay`.
     pub relay_user: String,
     /// Password of relays; without one, the list of streams is open to the administrator only.
@@ -194,6 +200,7 @@ impl Default for Http {
             trusted_proxies: Vec::new(),
             access_log: None,
             files: None,
+            frame_ancestors: vec!["'self'".into()],
         }
     }
 }
@@ -205,6 +212,7 @@ impl Default for Auth {
             source_password: None,
             admin_user: "admin".into(),
             admin_password: None,
+            api_token: None,
             relay_user: "relay".into(),
             relay_password: None,
         }

@@ -1,6 +1,11 @@
 //! A server: starts, accepts, stops.
 
-use crate::{Config, Station, access::AccessLog, auth::Auth, front, switch};
+use crate::{
+    Config, Station,
+    access::AccessLog,
+    auth::{self, Auth},
+    front, switch,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -36,6 +41,8 @@ impl Server {
             server.listen(*address, front::Door::Shoutcast)?;
         }
         server.tasks.spawn(switch::run(server.station.clone()));
+        server.tasks.spawn(auth::announce(server.station.clone()));
+        server.tasks.spawn(auth::deliver(server.station.clone()));
         Ok(server)
     }
 

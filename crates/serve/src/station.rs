@@ -27,7 +27,7 @@ pub struct Station {
     /// What writes to the listeners.
     pub egress: Egress,
     /// Who may do what.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// What new listeners hear first.
     pub intros: Intros,
     /// What it counts.
@@ -52,6 +52,12 @@ pub struct Counters {
     pub bad_requests: AtomicU64,
     /// Wrong or missing passwords.
     pub denied: AtomicU64,
+    /// Ordinary requests: pages, API, administration.
+    pub requests: AtomicU64,
+    /// Listeners that were turned away because the mount or the server was full.
+    pub full: AtomicU64,
+    /// Sources that were turned away: the mount was in use, or the server had enough of them.
+    pub refused_sources: AtomicU64,
     /// Listeners that were sent, or would have been sent, to a sibling.
     pub redirects: AtomicU64,
     /// Listeners ever.
@@ -70,13 +76,15 @@ impl Station {
     pub fn new(config: Config, id: String, auth: Auth, access: AccessLog) -> io::Result<Arc<Station>> {
         let mounts = Arc::<Mounts>::default();
         let sessions = Arc::<Sessions>::default();
-        let (at_end, gone) = (mounts.clone(), sessions.clone());
+        let auth = Arc::new(auth);
+        let (at_end, gone, follower) = (mounts.clone(), sessions.clone(), auth.clone());
         let on_end = move |session: Arc<Session>, end: End| {
             if gone.remove(session.id) {
                 if let Some(mount) = at_end.find(&session.home) {
                     mount.left(session.sent.load(Relaxed));
                     mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
                 }
+                follower.left(session.id, session.age(Instant::now()));
                 access.listener(&session, Instant::now());
             }
         };

@@ -1,6 +1,7 @@
 //! Checks passwords against hashes, away from the threads that move media.
 
-use argon2::{Argon2, PasswordVerifier};
+use super::kinds::Kind;
+use argon2::{Argon2, PasswordHasher};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::{
@@ -64,18 +65,19 @@ impl Hashes {
         known.at.get_mut(&tag).map(|at| *at = now).is_some()
     }
 
-    /// Whether `password` is what `hash` (`$argon2…`) was made of.
+    /// Whether `password` is what `hash` was made of. One of an unknown kind was made of nothing.
     ///
     /// # Errors
     /// When too many wait already.
     pub async fn fits(&self, hash: &str, user: &str, password: &str) -> Result<bool, Busy> {
+        let Some(kind) = Kind::of(hash) else { return Ok(false) };
         let _waits = Waits::new(&self.waiting)?;
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| Busy)?;
         self.checks.fetch_add(1, Relaxed);
         let (owned, tried) = (hash.to_owned(), password.to_owned());
         let check = tokio::task::spawn_blocking(move || {
             let _held = permit;
-            is_made_of(&owned, &tried)
+            kind.fits(&owned, &tried)
         });
         let right = check.await.unwrap_or(false);
         if right {
@@ -123,13 +125,8 @@ impl Drop for Waits<'_> {
 
 /// The argon2id hash of `password` with a fresh salt, in PHC string format.
 pub fn hash(password: &str, salt: &[u8; 16]) -> String {
-    use argon2::PasswordHasher;
     let made = Argon2::default().hash_password_with_salt(password.as_bytes(), salt);
     made.map(|hash| hash.to_string()).expect("16 bytes are a good salt")
-}
-
-fn is_made_of(hash: &str, password: &str) -> bool {
-    Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
 }
 
 /// Logins remembered.

@@ -192,6 +192,7 @@ impl Config {
         let auth = [
             ("auth.source_password", &self.auth.source_password),
             ("auth.admin_password", &self.auth.admin_password),
+            ("auth.api_token", &self.auth.api_token),
             ("auth.relay_password", &self.auth.relay_password),
         ];
         let auth = auth.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.as_ref()?)));

@@ -2,7 +2,8 @@
 
 use super::admission::{Admission, admit};
 use crate::{
-    Mount, Session, Source, Station,
+    Mount, Session, SessionId, Source, Station,
+    auth::{Entry, Knock, Turned},
     config::MountPolicy,
     conn::{Conn, Stream},
     egress::{Framing, Joining, Pace, Transport},
@@ -20,6 +21,11 @@ use url::Url;
 
 /// Takes a listener in, or says why not.
 pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &Arc<Station>) -> After {
+    let id = station.sessions.next_id();
+    let entry = match knock(id, &conn, &head, &mount, station).await {
+        Ok(entry) => entry,
+        Err(why) => return turn_away(conn, &head, &why, station).await,
+    };
     let (playing, source) = match admit(&head, &mount, station) {
         Admission::Here(playing, source) => (playing, source),
         Admission::Elsewhere(url) => return redirect(conn, &head, &url).await,
@@ -33,6 +39,7 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
             .await;
         }
         Admission::Full => {
+            station.counters.full.fetch_add(1, Relaxed);
             return refuse(
                 conn,
                 head.version,
@@ -49,7 +56,7 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
         let _gone = conn.send(&answer).await;
         return After::Done;
     }
-    let session = Arc::new(session(&conn, &head, &mount, station));
+    let session = Arc::new(session(id, entry.user, &conn, &head, &mount, station));
     let (Stream::Plain(stream), _read_ahead) = (conn.stream, conn.ahead) else { return After::Done };
     let Ok(stream) = stream.into_std() else { return After::Done };
     let joining = Joining {
@@ -60,10 +67,43 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
         burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
         rendition: playing.rendition.clone(),
         intro: intro(&policy, station).await,
-        expires: policy.max_listener_duration.map(|longest| session.began + longest),
+        expires: [policy.max_listener_duration, entry.stay]
+            .iter()
+            .flatten()
+            .min()
+            .map(|stay| session.began + *stay),
         session,
     };
+    if let Some(known) = entry.guest {
+        station.auth.arrived(known);
+    }
     enter(joining, &mount, station);
+    After::Done
+}
+
+/// Whether the listener may in. What only looks at the head is not asked: it hears nothing.
+async fn knock(
+    id: SessionId,
+    conn: &Conn,
+    head: &Head,
+    mount: &Mount,
+    station: &Station,
+) -> Result<Entry, Turned> {
+    if head.method == "HEAD" {
+        return Ok(Entry::default());
+    }
+    let from = station.peer_of(conn.peer.ip(), head.field("x-forwarded-for"));
+    let knock = Knock { id, from, head, mount: &mount.name, policy: &mount.policy() };
+    station.auth.admits(&station.config(), knock).await
+}
+
+async fn turn_away(mut conn: Conn, head: &Head, why: &Turned, station: &Station) -> After {
+    station.counters.denied.fetch_add(1, Relaxed);
+    let mut answer = Answer::new(head.version, why.status()).field("Connection", "close");
+    if let Some((name, value)) = why.field() {
+        answer = answer.field(name, value);
+    }
+    let _gone = conn.send(&answer.body("text/plain; charset=utf-8", &format!("{why}\n"))).await;
     After::Done
 }
 
@@ -92,16 +132,23 @@ async fn redirect(mut conn: Conn, head: &Head, url: &Url) -> After {
     After::Done
 }
 
-fn session(conn: &Conn, head: &Head, mount: &Mount, station: &Station) -> Session {
+fn session(
+    id: SessionId,
+    user: Option<Box<str>>,
+    conn: &Conn,
+    head: &Head,
+    mount: &Mount,
+    station: &Station,
+) -> Session {
     let said = |name: &str| -> Box<str> { head.field(name).unwrap_or_default().into() };
     Session {
-        id: station.sessions.next_id(),
+        id,
         home: mount.name.clone(),
         peer: station.peer_of(conn.peer.ip(), head.field("x-forwarded-for")),
         agent: said("user-agent"),
         referer: said("referer"),
         request: head.line().into(),
-        user: None,
+        user,
         since: SystemTime::now(),
         began: Instant::now(),
         sent: 0.into(),
