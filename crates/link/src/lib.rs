@@ -1,6 +1,33 @@
 //! Machines, what they exchange, the links between them, and time that may be virtual.
 #![forbid(unsafe_code)]
 
+mod bucket;
+mod chance;
+mod config;
+pub mod distribution;
+mod emulate;
+mod kernel;
+mod line;
+mod loss;
+mod outage;
+mod queue;
+mod replay;
+mod shaper;
+mod slots;
+mod spelling;
+pub mod tc;
 pub mod units;
 
+pub use bucket::{Bucket, Peak};
+pub use chance::{Chance, Odds};
+pub use config::{Compat, ConfigError, LinkConfig, Order, Reorder};
+pub use distribution::Distribution;
+pub use emulate::{Backlog, Counts, Delivered, Dropped, Entry, Link, Outcome, Why};
+pub use loss::{FourStates, Gilbert, Loss, PacketList};
+pub use outage::{Outages, Spans, When};
+pub use queue::{Discipline, Room};
+pub use replay::{Replay, ReplayError};
+pub use shaper::Overhead;
+pub use slots::{Pause, Slots};
+pub use spelling::Library;
 pub use units::{Bitrate, Percent, Size, UnitError};

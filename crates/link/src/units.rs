@@ -159,7 +159,8 @@ impl FromStr for Percent {
 
 impl fmt::Display for Bitrate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [("tbit", 1_000_000_000_000), ("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000)];
+        let units =
+            [("tbit", 1_000_000_000_000), ("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000)];
         largest(f, self.0, &units, "bit")
     }
 }
@@ -185,11 +186,11 @@ impl fmt::Display for Percent {
 }
 
 /// Reads a time such as `100ms`, `1.5s`, `250us` or `10ns`; a bare number counts in `bare` (tc: nanoseconds for
-/// netem, microseconds for tbf).
+/// netem, microseconds for tbf), and is refused, unless it is zero, where that is nothing.
 pub fn time(text: &str, bare: Duration) -> Result<Duration, UnitError> {
     let (number, unit) = Decimal::split(text)?;
     let factor: u128 = match unit.to_ascii_lowercase().as_str() {
-        "" => bare.as_nanos(),
+        "" if !bare.is_zero() || number.is_zero() => bare.as_nanos(),
         "s" | "sec" | "secs" => 1_000_000_000,
         "ms" | "msec" | "msecs" => 1_000_000,
         "us" | "usec" | "usecs" | "µs" | "μs" => 1_000,

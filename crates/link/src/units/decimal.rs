@@ -12,7 +12,10 @@ impl Decimal {
     /// Splits `text` into the number it begins with and the unit that follows.
     pub(super) fn split(text: &str) -> Result<(Decimal, &str), UnitError> {
         let text = text.trim();
-        if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.')) {
+        if text
+            .strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+        {
             return Err(UnitError::Negative(text.into()));
         }
         let rest = text.strip_prefix('+').unwrap_or(text);
@@ -29,6 +32,10 @@ impl Decimal {
         let digits = format!("{whole}{part}").parse().map_err(|_| UnitError::TooLarge(text.into()))?;
         let exponent = power.saturating_sub(i32::try_from(part.len()).unwrap_or(i32::MAX));
         Ok((Decimal { digits, exponent }, unit))
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.digits == 0
     }
 
     /// The number times `factor`, over `parts`, to the nearest whole; `None` where that does not fit.

@@ -28,7 +28,9 @@ fn rates_are_read_as_tc_reads_them() {
 
 #[test]
 fn sizes_count_in_1024_and_kbit_is_128_bytes() {
-    for (text, bytes) in [("1024kbit", 131_072), ("128kbit", 16_384), ("10k", 10_240), ("1500", 1_500), ("1mb", 1 << 20)] {
+    for (text, bytes) in
+        [("1024kbit", 131_072), ("128kbit", 16_384), ("10k", 10_240), ("1500", 1_500), ("1mb", 1 << 20)]
+    {
         assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
     }
     assert_eq!(Size(131_072).to_string(), "128kb");
