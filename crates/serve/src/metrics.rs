@@ -1,0 +1,167 @@
+//! `/metrics` in Prometheus' text format 0.0.4.
+//!
+//! The counters live in the objects that they count; a library would want to own them, and what is left to do is to write
+//! names and numbers, so that is done here.
+
+use crate::{Mount, Station, api::Problem, egress, ordinary::Caller};
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use std::{
+    fmt::{Display, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::UNIX_EPOCH,
+};
+
+/// `GET /metrics`. Everybody may read it; hidden mounts are in it only for the administrator.
+pub async fn page(caller: Caller) -> Result<Response, Problem> {
+    let all = caller.reads_as_admin().await?;
+    let text = write(&caller.station, all);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+fn write(station: &Station, all: bool) -> String {
+    let mut page = Page::default();
+    let served = station.egress.stats();
+    of_server(&mut page, station);
+    of_reactors(&mut page, &served);
+    let mut mounts = station.mounts.list();
+    mounts.retain(|mount| all || !mount.policy().hidden);
+    of_mounts(&mut page, &mounts, &served);
+    page.0
+}
+
+fn of_server(page: &mut Page, station: &Station) {
+    let counters = &station.counters;
+    let started = station.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    page.family("levada_info", Gauge, "The software.");
+    page.sample("levada_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let one = |page: &mut Page, name: &str, kind, help: &str, value: u64| {
+        page.family(name, kind, help);
+        page.sample(name, &[], value);
+    };
+    one(page, "levada_start_time_seconds", Gauge, "When the server started, since 1970.", started);
+    for (name, help, value) in [
+        ("levada_connections", "Connections now, of any kind.", counters.connections.load(Relaxed)),
+        ("levada_listeners", "Listeners now, over all mounts.", station.sessions.count()),
+        ("levada_sources", "Sources now.", station.mounts.sources()),
+    ] {
+        one(page, name, Gauge, help, value as u64);
+    }
+    for (name, help, counter) in [
+        ("levada_accepted_total", "Connections ever.", &counters.accepted),
+        (
+            "levada_accept_failures_total",
+            "Connections that the system could not give.",
+            &counters.accept_failures,
+        ),
+        ("levada_requests_total", "Ordinary requests: pages, API, administration.", &counters.requests),
+        ("levada_listener_sessions_total", "Listeners ever.", &counters.listeners),
+        ("levada_source_sessions_total", "Sources ever.", &counters.sources),
+    ] {
+        one(page, name, Counter, help, counter.load(Relaxed));
+    }
+    page.family("levada_refusals_total", Counter, "Requests that were refused, by reason.");
+    for (reason, counter) in [
+        ("malformed", &counters.bad_requests),
+        ("credentials", &counters.denied),
+        ("full", &counters.full),
+        ("redirected", &counters.redirects),
+        ("source", &counters.refused_sources),
+    ] {
+        page.sample("levada_refusals_total", &[("reason", reason)], counter.load(Relaxed));
+    }
+}
+
+fn of_reactors(page: &mut Page, served: &egress::Stats) {
+    let columns: [(&str, Kind, &str, fn(&egress::ReactorStats) -> u64); 7] = [
+        ("levada_reactor_listeners", Gauge, "Listeners of a reactor.", |r| r.listeners),
+        ("levada_reactor_writes_total", Counter, "Writes that sockets took.", |r| r.writes),
+        ("levada_reactor_bytes_total", Counter, "Bytes that sockets took.", |r| r.bytes),
+        ("levada_reactor_wakeups_total", Counter, "How often a reactor woke up.", |r| r.wakeups),
+        ("levada_reactor_blocked_total", Counter, "How often a socket was full.", |r| r.blocked),
+        ("levada_reactor_skips_total", Counter, "Slow listeners moved forward.", |r| r.skips),
+        ("levada_reactor_failures_total", Counter, "How often a reactor began anew.", |r| r.failures),
+    ];
+    for (name, kind, help, value) in columns {
+        page.family(name, kind, help);
+        for (number, reactor) in served.reactors.iter().enumerate() {
+            page.sample(name, &[("reactor", &number.to_string())], value(reactor));
+        }
+    }
+}
+
+fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    let sent =
+        |mount: &Mount| served.renditions.get(&mount.rendition.id).map_or(0, |rendition| rendition.bytes);
+    let skips = |mount: &Mount| mount.rendition.channel().map_or(0, |channel| channel.stats().overtaken);
+    type Read<'a> = &'a dyn Fn(&Mount) -> u64;
+    let columns: [(&str, Kind, &str, Read<'_>); 12] = [
+        ("levada_mount_up", Gauge, "Whether something feeds the mount.", &|m| m.source().is_some().into()),
+        ("levada_mount_listeners", Gauge, "Listeners now.", &|m| m.listeners() as u64),
+        ("levada_mount_listeners_peak", Gauge, "Most listeners at once.", &|m| {
+            m.stats.peak.load(Relaxed) as u64
+        }),
+        ("levada_mount_stalled_listeners", Gauge, "Slow listeners moved since the source came.", &skips),
+        ("levada_mount_received_bytes_total", Counter, "Bytes from sources.", &|m| count(&m.stats.received)),
+        ("levada_mount_sent_bytes_total", Counter, "Bytes that listeners' sockets took.", &sent),
+        ("levada_mount_garbage_bytes_total", Counter, "Source's bytes outside its format.", &|m| {
+            count(&m.stats.skipped)
+        }),
+        ("levada_mount_titles_total", Counter, "Titles that were told.", &|m| count(&m.stats.titles)),
+        ("levada_mount_sources_total", Counter, "Sources that came.", &|m| count(&m.stats.sources)),
+        ("levada_mount_listener_sessions_total", Counter, "Listeners that came.", &|m| {
+            count(&m.stats.connections)
+        }),
+        ("levada_mount_slow_drops_total", Counter, "Listeners dropped as too slow.", &|m| {
+            count(&m.stats.slow)
+        }),
+        ("levada_mount_max_listeners", Gauge, "Listeners that the mount takes; 0 is no limit.", &|m| {
+            m.policy().max_listeners.unwrap_or_default() as u64
+        }),
+    ];
+    for (name, kind, help, value) in columns {
+        page.family(name, kind, help);
+        for mount in mounts {
+            page.sample(name, &[("mount", mount.name.as_str())], value(mount));
+        }
+    }
+}
+
+/// A page being written.
+#[derive(Default)]
+struct Page(String);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+use Kind::{Counter, Gauge};
+
+impl Page {
+    fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Counter => "counter",
+            Gauge => "gauge",
+        };
+        write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n")
+            .expect("a string takes what is written");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<_> =
+            labels.iter().map(|(name, text)| format!("{name}=\"{}\"", escape(text))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        writeln!(self.0, "{name}{labels} {value}").expect("a string takes what is written");
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
