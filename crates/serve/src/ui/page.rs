@@ -1,0 +1,115 @@
+//! The page as the server draws it: everything is there without a script, scripts only keep it fresh.
+
+use crate::{Mount, ordinary::Caller, status, switch};
+use levada_media::{Format, Kind};
+use maud::{DOCTYPE, Markup, html};
+use std::sync::Arc;
+
+/// The whole page for this caller.
+pub(super) fn draw(caller: &Caller) -> Markup {
+    let about = &caller.station.config().server;
+    let mounts: Vec<_> =
+        caller.station.mounts.list().into_iter().filter(|mount| !mount.policy().hidden).collect();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="description" content="Live streams of this server";
+                title { "levada · " (caller.host_name()) }
+                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/page.css";
+                script type="module" src="/assets/page.js" {}
+            }
+            body {
+                a.skip href="#mounts" { "Skip to the streams" }
+                div.top {
+                    h1 { "levada" }
+                    p { (caller.host_name()) " · " (about.location) }
+                }
+                main id="mounts" {
+                    @if mounts.iter().any(|mount| mount.last_source().is_some()) {
+                        ul.mounts { @for mount in &mounts { (card(caller, mount)) } }
+                    } @else {
+                        (nothing_yet(caller))
+                    }
+                    section.relays hidden { h2 { "Relays" } ol {} }
+                }
+                p.foot {
+                    "For programs: " a href="/status-json.xsl" { "status" } ", "
+                    a href="/api/v1/openapi.json" { "API" } ", " a href="/metrics" { "metrics" } "."
+                }
+            }
+        }
+    }
+}
+
+fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
+    let Some(source) = mount.last_source() else { return html! {} };
+    let tracks = mount.tracks();
+    let codecs: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
+    let playing = switch::audible(mount, &caller.station);
+    let live = mount.source().is_some();
+    let address = mount.name.as_str();
+    html! {
+        li.mount.live[live] data-name=(address) data-type=(source.content_type) data-codecs=(codecs.join(",")) {
+            header {
+                h2 { (status::name_of(mount)) }
+                span.state { @if live { "live" } @else { "waiting for its source" } }
+            }
+            p.title aria-live="polite" { (mount.tags().line()) }
+            p.about { (source.description) @if !source.genre.is_empty() { " · " (source.genre) } }
+            @if playing.is_some() { (player(mount, &source.content_type)) }
+            p.say role="status" {}
+            ul.facts {
+                li.count { (listeners(mount.listeners())) }
+                @if !codecs.is_empty() { li { (codecs.join(" + ")) } }
+                @if !source.bitrate.is_empty() { li { (source.bitrate) " kbit/s" } }
+                li { a href=(address) { (address) } }
+                li { a href={ (address) ".m3u" } { "M3U" } }
+                li { a href={ (address) ".xspf" } { "XSPF" } }
+            }
+            details {
+                summary { "Listeners over time" }
+                div.plot {}
+            }
+        }
+    }
+}
+
+/// Pictures get a video element, everything else an audio one; what no browser plays gets none but says so.
+fn player(mount: &Mount, content_type: &str) -> Markup {
+    let format = Format::from_content_type(content_type);
+    let picture = mount.tracks().iter().any(|track| track.codec.kind() == Kind::Video)
+        || (mount.tracks().is_empty() && content_type.starts_with("video/"));
+    let label = format!("Player for {}", status::name_of(mount));
+    match (format, picture) {
+        (Format::MpegTs | Format::Flv, _) => html! {
+            p { "Browsers do not play this container by themselves. VLC and mpv do: use the M3U link." }
+        },
+        (_, true) => {
+            html! { video controls playsinline preload="none" src=(mount.name) aria-label=(label) {} }
+        }
+        (_, false) => html! { audio controls preload="none" src=(mount.name) aria-label=(label) {} },
+    }
+}
+
+fn listeners(count: usize) -> String {
+    if count == 1 { "1 listener".into() } else { format!("{count} listeners") }
+}
+
+/// What to do when nothing is on: a line to paste.
+fn nothing_yet(caller: &Caller) -> Markup {
+    let place = caller.base();
+    let place = place.split_once("://").map_or(place.as_str(), |(_, host)| host);
+    html! {
+        div.empty {
+            p { "Nothing is on yet. Send something, and it appears here by itself:" }
+            pre { "ffmpeg -re -i clip.mp3 -c copy -content_type audio/mpeg -f mp3 icecast://source:PASSWORD@" (place) "/radio.mp3" }
+            p { "or, with a file and no encoder:" }
+            pre { "levada push clip.ogg icecast://source:PASSWORD@" (place) "/radio.ogg --loop" }
+        }
+    }
+}
