@@ -272,20 +272,21 @@ impl Session {
 
     /// Goes one message further; false when there is none.
     fn advance(&mut self) -> bool {
-        let message = match self.wire.poll() {
-            Ok(message) => message,
-            Err(error) => {
-                self.close(error.into());
-                return true;
-            }
-        };
-        if self.phase == Phase::Greeting && self.wire.is_greeted() {
+        match self.next() {
+            Ok(Some(message)) => self.message(&message),
+            Ok(None) => return false,
+            Err(error) => self.close(error.into()),
+        }
+        true
+    }
+
+    /// The next message; `connect` is said as soon as the greeting is over.
+    fn next(&mut self) -> Result<Option<Message>, wire::Error> {
+        if self.phase == Phase::Greeting && self.wire.greet()? {
             self.phase = Phase::Connecting;
             self.connect();
         }
-        let Some(message) = message else { return false };
-        self.message(&message);
-        true
+        self.wire.poll()
     }
 
     fn message(&mut self, message: &Message) {
@@ -301,8 +302,8 @@ impl Session {
     }
 
     fn media(&mut self, message: &Message) {
-        let tag = tag::read(message)
-            .filter(|tag| self.role == Role::Play && !tag.payload.starts_with(SAMPLE_ACCESS));
+        let talk = |tag: &Tag| NOT_MEDIA.iter().any(|name| tag.payload.starts_with(name));
+        let tag = tag::read(message).filter(|tag| self.role == Role::Play && !talk(tag));
         match tag {
             Some(tag) if tag.payload.starts_with(PLAY_STATUS) => self.play_status(&tag),
             Some(tag) => self.events.push_back(Event::Tag(tag)),
@@ -330,6 +331,6 @@ impl Session {
     }
 }
 
-/// What servers send for the security of Flash.
-const SAMPLE_ACCESS: &[u8] = b"\x02\0\x11|RtmpSampleAccess";
+/// Data of the protocol itself: the security of Flash, and a status that data begin.
+const NOT_MEDIA: [&[u8]; 2] = [b"\x02\0\x11|RtmpSampleAccess", b"\x02\0\x08onStatus"];
 const PLAY_STATUS: &[u8] = b"\x02\0\x0conPlayStatus";

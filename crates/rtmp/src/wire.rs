@@ -109,8 +109,8 @@ impl Wire {
         Ok(None)
     }
 
-    /// True when the greeting is over.
-    fn greet(&mut self) -> Result<bool, Error> {
+    /// Goes on with the greeting; true when it is over.
+    pub fn greet(&mut self) -> Result<bool, Error> {
         while let Some(greeting) = &mut self.greeting {
             let step = match greeting {
                 Greeting::Server(server) => server.advance(&mut self.early),
@@ -126,10 +126,6 @@ impl Wire {
             }
         }
         Ok(true)
-    }
-
-    pub fn is_greeted(&self) -> bool {
-        self.greeting.is_none()
     }
 
     /// Whether the message was a matter of the wire only.

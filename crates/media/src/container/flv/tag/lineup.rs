@@ -117,8 +117,9 @@ impl Lineup {
         }
         // some encoders describe the picture and say nothing of codecs
         self.expected = if announced.video || announced.audio { announced } else { BOTH };
+        let tag = metadata::endless(tag);
         if self.metadata.as_ref().is_none_or(|known| known.payload != tag.payload) {
-            self.metadata = Some(owned(tag));
+            self.metadata = Some(tag);
             self.stale = true;
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! `onMetaData` as far as players need it: which kinds of track there will be.
 
 use super::{FourCc, Kind, Tag};
-use crate::{Codec, container::flv::meta};
+use crate::{
+    Codec,
+    container::flv::meta::{self, Value},
+};
 use bytes::{BufMut, BytesMut};
 
 /// Which kinds of track a stream's metadata announce; `None` if `tag` has no metadata.
@@ -14,6 +17,18 @@ pub(super) fn announced(tag: &Tag) -> Option<(bool, bool)> {
     let values = meta::values(&tag.payload);
     let has = |name: &[u8]| values.iter().any(|(key, _)| *key == name);
     Some((has(VIDEO), has(AUDIO)))
+}
+
+/// The same metadata of a stream that has no end: encoders that loop a file tell its length and size, and a player
+/// that believes them (rtmpdump) calls the stream incomplete.
+pub(super) fn endless(tag: &Tag) -> Tag {
+    let mut payload = BytesMut::from(&tag.payload[..]);
+    for (name, value) in meta::values(&tag.payload) {
+        if let (b"duration" | b"filesize", Value::Number(at)) = (name, value) {
+            payload[at..at + 8].fill(0);
+        }
+    }
+    Tag { payload: payload.freeze(), ..*tag }
 }
 
 /// Metadata that announce tracks of these codecs, AMF0.

@@ -112,3 +112,23 @@ fn an_old_player_waits_for_no_track_that_it_cannot_see() {
     ];
     assert_eq!(line_up(&tags), "Hm0 Ha0 Ea0");
 }
+
+#[test]
+fn a_live_stream_has_neither_length_nor_size() {
+    let number =
+        |name: &[u8], value: f64| [&[0, name.len() as u8][..], name, &[0], &value.to_be_bytes()].concat();
+    let fields = |duration, size| {
+        let all = [number(b"duration", duration), number(b"width", 640.0), number(b"filesize", size)];
+        [b"\x02\0\x0aonMetaData\x08\0\0\0\x03".to_vec(), all.concat(), b"\0\0\x09".to_vec()].concat()
+    };
+    let mut lineup = Lineup::new(View::Old);
+    for tag in [
+        tag(Kind::Script, 0, &fields(6.0, 1e6)),
+        tag(Kind::Video, 0, VIDEO_SETUP),
+        tag(Kind::Audio, 0, AUDIO_SETUP),
+        tag(Kind::Video, 0, KEY),
+    ] {
+        lineup.push(&tag).unwrap();
+    }
+    assert_eq!(lineup.poll().unwrap().tag.payload, fields(0.0, 0.0));
+}

@@ -1,0 +1,11 @@
+//! Real programs at a toy server, and our client at a real server. Programs that are not installed are skipped, loudly.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the crate has no sockets and no clock; these tests are the glue around it"
+)]
+
+mod child;
+mod ffmpeg;
+mod nginx;
+mod toy;
