@@ -20,6 +20,13 @@ fn every_moment_of_what_vlc_sends_is_a_good_one_once_aligned() {
 }
 
 #[test]
+fn a_stream_with_new_titles_can_be_joined_anywhere() {
+    let retitled = |name| rewrite::retitled(&clips::pages(&clips::clip(name)), &[5, 14]);
+    let streams = ["vorbis.ogg", "opus.opus", "flac.oga"].map(|name| starts(name, &retitled(name)));
+    play(streams.concat().into_iter().step_by(3).collect(), 20);
+}
+
+#[test]
 fn packets_torn_by_pages_do_not_disturb_those_who_join() {
     let samples = |packet| (packet + 1) * 576;
     let flac = clips::torn(&clips::clip("flac.oga"), 0, &[3], samples);
@@ -30,7 +37,7 @@ fn packets_torn_by_pages_do_not_disturb_those_who_join() {
     streams.extend(starts("flac.oga, mostly torn", &clips::pages(&mostly)));
     streams.extend(starts("theora-flac.ogv, sound torn", &clips::pages(&beside)));
     for sizes in [[1, 2], [2, 3], [7, 1]] {
-        let pictures = |packet| (packet / 10 * 10 + 1) << 6 | packet % 10;
+        let pictures = |packet| ((packet / 10 * 10 + 1) << 6) | (packet % 10);
         let torn = clips::torn(&clips::clip("theora.ogv"), 0, &sizes, pictures);
         let aligned = rewrite::aligned(&clips::pages(&torn));
         streams.extend(starts(&format!("theora.ogv, torn by {sizes:?}"), &aligned));

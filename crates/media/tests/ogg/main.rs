@@ -7,5 +7,6 @@ mod cut;
 mod demux;
 mod hostile;
 mod joins;
+mod looped;
 mod player;
 mod rewrite;

@@ -47,9 +47,21 @@ fn run(program: &[&str], bytes: &[u8]) -> (bool, Vec<u8>, String) {
 /// Decodes everything and throws it away.
 pub const PLAY: &[&str] =
     &["ffmpeg", "-nostdin", "-guess_layout_max", "0", "-v", "warning", "-i", "-", "-f", "null", "-"];
-/// Lists every frame.
-pub const FRAMES: &[&str] = &["ffprobe", "-v", "warning", "-show_frames", "-of", "compact", "-"];
+/// Lists every packet: track, time, duration, size, flags.
+pub const PACKETS: &[&str] = &[
+    "ffprobe",
+    "-v",
+    "fatal",
+    "-show_entries",
+    "packet=stream_index,pts,duration,size,flags",
+    "-of",
+    "csv=p=0",
+    "-",
+];
 /// Decodes to samples.
 pub const PCM: &[&str] = &["ffmpeg", "-nostdin", "-v", "warning", "-i", "-", "-f", "s16le", "-"];
 /// Decodes Vorbis to samples with libvorbis.
 pub const OGGDEC: &[&str] = &["oggdec", "-Q", "-R", "-o", "-", "-"];
+/// Says what is playing.
+pub const TITLE: &[&str] =
+    &["ffprobe", "-v", "warning", "-show_entries", "stream_tags=title", "-of", "csv=p=0", "-"];

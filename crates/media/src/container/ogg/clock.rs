@@ -33,6 +33,16 @@ impl Clock {
         self.block = None;
     }
 
+    /// The stream begins again by its own time, but its decoder goes on.
+    pub(super) fn restart(&mut self) {
+        self.next = None;
+    }
+
+    /// When the last packet that has been timed ends, uncut; `None` before the first.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.next.map(Timestamp)
+    }
+
     /// Takes the next whole packet.
     pub(super) fn push(&mut self, stream: &Stream, packet: Bytes) {
         let span = self.span(stream, &packet);
@@ -43,6 +53,11 @@ impl Clock {
     /// ends here, in which case the last packets are cut to the granule.
     pub(super) fn stamp(&mut self, stream: &Stream, mark: Option<i64>, last: bool) -> Vec<Timed> {
         let end = mark.and_then(|granule| stream.coding.end(granule)).map(|end| end.0);
+        let nothing = end.is_some_and(|end| self.next.is_some_and(|next| end <= next));
+        if nothing && self.waiting.iter().all(|(packet, _)| packet.is_empty()) {
+            // VLC ends its streams with an empty packet that its granules do not count
+            self.waiting.clear();
+        }
         if self.waiting.is_empty() || end.is_none() && self.waiting.len() < MOST_WAITING {
             return Vec::new();
         }
@@ -54,8 +69,11 @@ impl Clock {
         let mut timed = Vec::with_capacity(self.waiting.len());
         for (data, span) in self.waiting.drain(..) {
             let room = if last { end.saturating_sub(at).max(0).unsigned_abs() } else { span };
-            let key = stream.coding.is_key(&data);
-            timed.push(Timed { data, at: Timestamp(at), span: Span(span.min(room)), key });
+            // an empty packet repeats a picture, or is what an encoder ended its last page with
+            if !data.is_empty() {
+                let key = stream.coding.is_key(&data);
+                timed.push(Timed { data, at: Timestamp(at), span: Span(span.min(room)), key });
+            }
             at = at.saturating_add_unsigned(span);
         }
         self.next = Some(at);

@@ -152,6 +152,23 @@ impl Coding {
         }
     }
 
+    /// `granule` when everything before it lasts `ticks` longer.
+    pub(super) fn later(&self, granule: i64, ticks: i64) -> i64 {
+        match self {
+            Coding::Theora(ident) => {
+                let [key, shown] = [ident.key(granule), ident.pictures(granule)];
+                ident.granule(key.saturating_add(ticks), shown.saturating_add(ticks))
+            }
+            _ => granule.saturating_add(ticks).max(0),
+        }
+    }
+
+    /// Whether the end of such a stream can be joined to a beginning with the same headers, packets as they are.
+    /// FLAC cannot: its frames are numbered.
+    pub(super) fn can_join(&self) -> bool {
+        !matches!(self, Coding::Flac(_) | Coding::Unknown)
+    }
+
     /// When the stream's first sample is: before zero where a decoder throws some away.
     pub(super) fn start(&self) -> Timestamp {
         match self {

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn eight_at_a_time_equals_one_at_a_time() {
-        let bytes: Vec<u8> = (0..1000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for length in [0, 1, 7, 8, 9, 27, 255, 1000] {
             let single = bytes[..length].iter().fold(0, |crc, byte| update(crc, &[*byte]));
             assert_eq!(update(0, &bytes[..length]), single);

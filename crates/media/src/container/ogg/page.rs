@@ -62,6 +62,12 @@ impl PageHeader {
         Some(self.granule).filter(|granule| *granule >= 0)
     }
 
+    /// The three flags as they are written.
+    fn flags(&self) -> u8 {
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        flag(self.continued, CONTINUED) | flag(self.first, FIRST) | flag(self.last, LAST)
+    }
+
     pub(super) fn look(bytes: &[u8]) -> Look {
         let Some(fixed) = bytes.first_chunk::<{ PageHeader::FIXED }>() else {
             let begins = CAPTURE.iter().zip(bytes).all(|(want, have)| want == have);
@@ -124,19 +130,20 @@ pub fn is_sound(page: &[u8]) -> bool {
 
 /// The same page in another logical stream and at another place in it; what is no page comes back as it is.
 pub fn rewrite_serial(page: &[u8], serial: u32, sequence: u32) -> Bytes {
-    rewrite(page, serial, sequence, 0)
+    match PageHeader::parse(page) {
+        Some(header) => rewrite(page, &PageHeader { serial, sequence, ..header }),
+        None => Bytes::copy_from_slice(page),
+    }
 }
 
-/// The same again, its granule later by `shift` where it has one.
-pub(super) fn rewrite(page: &[u8], serial: u32, sequence: u32, shift: i64) -> Bytes {
-    let mark = PageHeader::parse(page).and_then(|header| header.mark());
+/// The same page with the flags, granule, serial and sequence of `header`.
+pub(super) fn rewrite(page: &[u8], header: &PageHeader) -> Bytes {
     let mut page = page.to_vec();
     if let Some(fixed) = page.first_chunk_mut::<{ PageHeader::FIXED }>() {
-        if let Some(mark) = mark {
-            fixed[6..14].copy_from_slice(&mark.saturating_add(shift).max(0).to_le_bytes());
-        }
-        fixed[14..18].copy_from_slice(&serial.to_le_bytes());
-        fixed[18..22].copy_from_slice(&sequence.to_le_bytes());
+        fixed[5] = header.flags();
+        fixed[6..14].copy_from_slice(&header.granule.to_le_bytes());
+        fixed[14..18].copy_from_slice(&header.serial.to_le_bytes());
+        fixed[18..22].copy_from_slice(&header.sequence.to_le_bytes());
         seal(&mut page);
     }
     page.into()
@@ -147,11 +154,9 @@ pub(super) fn rewrite(page: &[u8], serial: u32, sequence: u32, shift: i64) -> By
 pub fn write(header: &PageHeader, lacing: &[u8], body: &[u8]) -> Bytes {
     let lacing = lacing.get(..255).unwrap_or(lacing);
     let length: usize = lacing.iter().map(|&length| usize::from(length)).sum();
-    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    let flags = flag(header.continued, CONTINUED) | flag(header.first, FIRST) | flag(header.last, LAST);
     let mut page = Vec::with_capacity(PageHeader::FIXED + lacing.len() + length);
     page.extend_from_slice(CAPTURE);
-    page.extend_from_slice(&[0, flags]);
+    page.extend_from_slice(&[0, header.flags()]);
     page.extend_from_slice(&header.granule.to_le_bytes());
     page.extend_from_slice(&header.serial.to_le_bytes());
     page.extend_from_slice(&header.sequence.to_le_bytes());

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 /// A filter behind a [`Cutter`](super::Cutter): a logical stream whose serial an earlier link used gets another
 /// one, and what a link left open is ended by an empty page before the next begins. Anything else passes as it
-/// is. Remembers the last [`MOST_SERIALS`] serials.
+/// is. Remembers the last 1024 serials.
 pub struct Splice {
     chain: Chain,
     serials: Serials,

@@ -39,7 +39,7 @@ pub(super) struct Seen {
     pub(super) header: bool,
     /// Where the data packets are, from a page's first piece that is no header.
     pub(super) data: Vec<Piece>,
-    /// Which of `data` begin with a key frame: the first and the last.
+    /// Which of `data` is the first to begin a key frame.
     pub(super) first_key: Option<usize>,
     /// What a comment header that ends here says.
     pub(super) tags: Option<Tags>,

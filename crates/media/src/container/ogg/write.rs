@@ -47,7 +47,10 @@ impl Writer {
 
     /// A page of another stream as the next page of this one, its granule later by `shift` where it has one.
     pub fn adopt(&mut self, page: &[u8], shift: i64) -> Bytes {
-        page::rewrite(page, self.serial, self.next(), shift)
+        let Some(header) = PageHeader::parse(page) else { return Bytes::copy_from_slice(page) };
+        let granule = header.mark().map_or(-1, |granule| granule.saturating_add(shift).max(0));
+        let (serial, sequence) = (self.serial, self.next());
+        page::rewrite(page, &PageHeader { serial, sequence, granule, ..header })
     }
 
     fn page(&mut self, lacing: &[u8], body: &[u8], continued: bool, granule: i64, last: bool) -> Bytes {

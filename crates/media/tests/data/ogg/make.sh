@@ -13,7 +13,7 @@ picture="-f lavfi -i testsrc=size=64x48:rate=10:duration=5"
 # many small pages: five or so per second
 $quiet $tone $exact -metadata title="Tone" -metadata artist="Siné" -metadata album="Clips" \
     -c:a libvorbis -q:a -1 -page_duration 200000 vorbis.ogg
-$quiet $tone $exact -metadata title="Opus tone" -c:a libopus -b:a 8k -page_duration 200000 opus.opus
+$quiet $tone $exact -metadata title="Opus tone" -c:a libopus -application lowdelay -b:a 12k -page_duration 200000 opus.opus
 $quiet $tone $exact -metadata title="FLAC tone" -ar 8000 -sample_fmt s16 -c:a flac -page_duration 200000 flac.oga
 $quiet $tone $exact -metadata title="Speech" -ar 8000 -c:a libspeex -page_duration 200000 speex.spx
 
