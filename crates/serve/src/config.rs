@@ -248,6 +248,7 @@ impl Config {
         let mut policy = MountPolicy::default();
         self.mount.iter().filter(|entry| entry.matches(name)).for_each(|entry| entry.refine(&mut policy));
         policy.fallback = policy.fallback.filter(|fallback| fallback != name);
+        policy.hidden |= name.is_internal();
         policy
     }
 

@@ -4,7 +4,7 @@ use crate::{
     MountName, Station,
     conn::{BadFirst, Conn, Stream},
     http::{Answer, BadHead, First, Head, HeadReader, Status, Version},
-    icecast, ordinary,
+    icecast, ordinary, tls,
 };
 use std::{
     net::SocketAddr,
@@ -35,7 +35,12 @@ pub async fn welcome(stream: TcpStream, peer: SocketAddr, door: Door, station: A
     if station.counters.connections.load(Relaxed) > station.config().limits.connections {
         return;
     }
-    let mut conn = Conn::new(Stream::Plain(stream), peer);
+    let stream = match door {
+        Door::Http => tls::welcome(stream, &station).await,
+        Door::Shoutcast => Some(Stream::Plain(stream)),
+    };
+    let Some(stream) = stream else { return };
+    let mut conn = Conn::new(stream, peer);
     while let Some(first) = first(&mut conn, &station).await {
         let after = match (first, door) {
             (First::Request(head, _), Door::Http) => route(conn, head, &station).await,
@@ -93,11 +98,12 @@ async fn route(conn: Conn, head: Head, station: &Arc<Station>) -> After {
 
 /// Paths that are never mounts.
 fn is_ours(head: &Head) -> bool {
-    ["/admin/", "/api/", "/assets/"].iter().any(|prefix| head.target.starts_with(prefix))
+    let path = head.target.split('?').next().unwrap_or_default();
+    OURS.contains(&path) || OURS_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn listenable(head: &Head, station: &Arc<Station>) -> Option<Arc<crate::Mount>> {
-    let name: MountName = head.path()?.parse().ok()?;
+    let name = head.path()?.parse().ok().filter(|name: &MountName| !name.is_internal())?;
     station.audible(&name)
 }
 
@@ -122,3 +128,7 @@ impl Drop for Counted {
         self.0.counters.connections.fetch_sub(1, Relaxed);
     }
 }
+
+const OURS: [&str; 7] =
+    ["/", "/admin.cgi", "/auth.xsl", "/metrics", "/server_version.xsl", "/status-json.xsl", "/status.xsl"];
+const OURS_BELOW: [&str; 3] = ["/admin/", "/api/", "/assets/"];

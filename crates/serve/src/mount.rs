@@ -1,6 +1,6 @@
 //! A named place on the server, with a policy and at most one source.
 
-use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy};
+use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy, demand::Demand};
 use levada_channel::Publisher;
 use levada_media::{Cut, Format, Page, Tags, TrackInfo, container::ogg};
 use std::{
@@ -21,6 +21,8 @@ pub struct Mount {
     pub rendition: Arc<Rendition>,
     /// What it counts.
     pub stats: MountStats,
+    /// Who would feed it if somebody listened.
+    pub demand: Demand,
     policy: Mutex<Arc<MountPolicy>>,
     live: Mutex<Live>,
     listeners: watch::Sender<usize>,
@@ -100,6 +102,7 @@ impl Mount {
             name,
             rendition,
             stats: MountStats::default(),
+            demand: Demand::default(),
             policy: Mutex::new(policy),
             live: Mutex::default(),
             listeners: watch::Sender::new(0),

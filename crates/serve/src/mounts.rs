@@ -79,10 +79,12 @@ impl Mounts {
         self.map().values().cloned().collect()
     }
 
-    /// Forgets the mount called `name` if it has neither source nor listeners.
+    /// Forgets the mount called `name` if it has neither source nor listeners, nor would get a source on demand.
     pub fn forget(&self, name: &MountName) {
         let mut map = self.map();
-        if map.get(name).is_some_and(|mount| mount.source().is_none() && mount.listeners() == 0) {
+        if map.get(name).is_some_and(|mount| {
+            mount.source().is_none() && mount.listeners() == 0 && !mount.demand.is_armed()
+        }) {
             map.remove(name);
         }
     }

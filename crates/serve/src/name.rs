@@ -16,6 +16,11 @@ use std::{fmt, str::FromStr, sync::Arc};
 pub struct MountName(Arc<str>);
 
 impl MountName {
+    /// Whether it is a place inside the server that nobody can ask for: what begins with `/~fallback/`.
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with(INTERNAL)
+    }
+
     /// The name with its leading slash.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -85,6 +90,8 @@ pub enum BadName {
 }
 
 const LONGEST: usize = 128;
+/// Where fallback files play.
+pub(crate) const INTERNAL: &str = "/~fallback/";
 
 #[cfg(test)]
 mod tests {

@@ -4,16 +4,12 @@ use crate::{
     Config, Station,
     access::AccessLog,
     auth::{self, Auth},
-    front, switch,
+    events, file_source, history, relay,
+    reload::{CannotServe, Keeper, Load},
+    switch,
 };
-use socket2::{Domain, Protocol, Socket, Type};
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
-use tokio::{net::TcpListener, task::JoinSet};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::task::JoinSet;
 
 /// A running server. Dropping it ends its tasks; [`Server::stop`] ends them well.
 pub struct Server {
@@ -23,24 +19,29 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds every address of the configuration and begins to accept.
+    /// Binds every address of the configuration and begins to accept. Asked to reload, it has nowhere to read from.
     ///
     /// # Errors
     /// When an address cannot be bound or a file of the configuration cannot be opened.
-    pub async fn start(config: Config, id: String) -> io::Result<Server> {
-        let access = AccessLog::open(config.http.access_log.as_deref())?;
-        let station = Station::new(config.clone(), id, Auth::new(), access)?;
-        let mut server = Server { station, tasks: JoinSet::new(), addresses: Vec::new() };
-        for name in config.named_mounts() {
-            server.station.mounts.open(&name, &config);
-        }
-        for address in &config.http.listen {
-            server.listen(*address, front::Door::Http)?;
-        }
-        for address in &config.http.shoutcast {
-            server.listen(*address, front::Door::Shoutcast)?;
-        }
+    pub async fn start(config: Config, id: String) -> Result<Server, CannotServe> {
+        let load = || Err("this server's configuration comes from nowhere that could be read again".into());
+        Server::start_with(config, id, Box::new(load)).await
+    }
+
+    /// The same, with what reads the configuration again.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_with(config: Config, id: String, load: Load) -> Result<Server, CannotServe> {
+        let station = Station::new(config, id, Auth::new(), AccessLog::default())?;
+        let keeper = Keeper::open(station.clone(), load).await?;
+        let mut server = Server { station, tasks: JoinSet::new(), addresses: keeper.addresses() };
+        server.tasks.spawn(keeper.run());
         server.tasks.spawn(switch::run(server.station.clone()));
+        server.tasks.spawn(history::run(server.station.clone()));
+        server.tasks.spawn(events::run(server.station.clone()));
+        server.tasks.spawn(file_source::run(server.station.clone()));
+        server.tasks.spawn(relay::run(server.station.clone()));
         server.tasks.spawn(auth::announce(server.station.clone()));
         server.tasks.spawn(auth::deliver(server.station.clone()));
         Ok(server)
@@ -66,50 +67,4 @@ impl Server {
         let _ended = tokio::task::spawn_blocking(move || station.egress.shutdown(drain)).await;
         self.tasks.shutdown().await;
     }
-
-    fn listen(&mut self, address: SocketAddr, door: front::Door) -> io::Result<()> {
-        let listener = bind(address)?;
-        self.addresses.push(listener.local_addr()?);
-        self.tasks.spawn(accept(listener, door, self.station.clone()));
-        Ok(())
-    }
 }
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
-/// Accepts until the server stops. Out of descriptors, it pauses and tries again: nobody who is here loses anything.
-async fn accept(listener: TcpListener, door: front::Door, station: Arc<Station>) {
-    let mut clients = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = clients.join_next() => continue,
-            () = station.stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                station.counters.accepted.fetch_add(1, Relaxed);
-                let _latency_only = stream.set_nodelay(true);
-                clients.spawn(front::welcome(stream, peer, door, station.clone()));
-            }
-            Err(why) => {
-                station.counters.accept_failures.fetch_add(1, Relaxed);
-                tracing::warn!(%why, "accepting pauses");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    while clients.join_next().await.is_some() {}
-}
-
-/// As many handshakes may wait as a reconnect storm brings; the kernel caps it at `somaxconn`.
-const BACKLOG: i32 = 4_096;
-const PAUSE: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! Who feeds a mount, and what it says of its stream.
 
-use crate::{config::MountPolicy, http::Fields};
+use crate::{config::MountPolicy, http::Fields, relay::Via};
 use levada_media::Format;
 use serde::Serialize;
 use std::{net::IpAddr, time::SystemTime};
@@ -46,6 +46,8 @@ pub struct Source {
     pub agent: String,
     /// The user it logged in as.
     pub user: String,
+    /// The servers that its stream has passed, when it is a relay.
+    pub via: Via,
     /// When it came.
     pub since: SystemTime,
 }
@@ -67,6 +69,7 @@ impl Source {
             peer: None,
             agent: String::new(),
             user: String::new(),
+            via: Via::default(),
             since,
         }
     }

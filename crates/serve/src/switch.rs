@@ -1,6 +1,6 @@
 //! Where listeners are when their mount has no source: fallbacks, their return, and the end of patience.
 
-use crate::{End, Mount, Station, egress::Whom};
+use crate::{End, Mount, MountName, Station, egress::Whom, name::INTERNAL};
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 /// Keeps every listener at the best mount that is alive, until the server stops.
@@ -42,8 +42,20 @@ fn place(mount: &Arc<Mount>, station: &Arc<Station>, now: Instant) {
     }
 }
 
-/// The mount itself if it is alive, else the first of its fallbacks that is; a circle of fallbacks ends.
+/// What listeners of `mount` hear: what is [`alive`], else its fallback file while that plays.
 pub fn audible(mount: &Arc<Mount>, station: &Station) -> Option<Arc<Mount>> {
+    let stand_in = || station.mounts.find(&stage(mount)).filter(|stage| stage.source().is_some());
+    alive(mount, station).or_else(stand_in)
+}
+
+/// Where the fallback file of `mount` plays.
+pub fn stage(mount: &Mount) -> MountName {
+    let name = format!("{INTERNAL}{}", mount.rendition.id.0);
+    name.parse().expect("digits make a good name")
+}
+
+/// The mount itself if it is alive, else the first of its fallbacks that is; a circle of fallbacks ends.
+pub fn alive(mount: &Arc<Mount>, station: &Station) -> Option<Arc<Mount>> {
     let mut seen = HashSet::new();
     let mut at = mount.clone();
     loop {

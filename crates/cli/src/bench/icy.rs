@@ -37,7 +37,11 @@ impl Icy {
                 }
                 Icy::Title(left, metaint) => {
                     let take = left.min(bytes.len());
-                    *self = if take == left { Icy::Audio(metaint, metaint) } else { Icy::Title(left - take, metaint) };
+                    *self = if take == left {
+                        Icy::Audio(metaint, metaint)
+                    } else {
+                        Icy::Title(left - take, metaint)
+                    };
                     bytes = &bytes[take..];
                 }
             }

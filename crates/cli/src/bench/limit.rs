@@ -75,7 +75,8 @@ impl Limit {
 
     /// Waits for all listeners and answers each request with the same head.
     fn gather(&self) -> Result<Vec<TcpStream>> {
-        let listener = TcpListener::bind(self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener =
+            TcpListener::bind(self.listen).with_context(|| format!("cannot listen on {}", self.listen))?;
         let mut sockets = Vec::with_capacity(self.n);
         let mut request = [0; 4096];
         while sockets.len() < self.n {

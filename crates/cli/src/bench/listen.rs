@@ -142,7 +142,9 @@ impl<'a> Load<'a> {
         let target = target(&args.url);
         let host = args.url.host_str().unwrap_or_default();
         let request = |extra: &str| {
-            format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: levada-bench\r\n{extra}Connection: close\r\n\r\n")
+            format!(
+                "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: levada-bench\r\n{extra}Connection: close\r\n\r\n"
+            )
         };
         Ok(Load {
             args,
@@ -177,7 +179,9 @@ impl<'a> Load<'a> {
         self.seen.own_cpu_s = (process::own_cpu() - own).as_secs_f64();
         self.sum_up(elapsed);
         self.seen.server = match (idle, before, after) {
-            (Some(idle), Some(before), Some(after)) => Some(self.server_cost(&idle, &before, &after, elapsed)),
+            (Some(idle), Some(before), Some(after)) => {
+                Some(self.server_cost(&idle, &before, &after, elapsed))
+            }
             _ => None,
         };
         Ok(self.seen)
@@ -185,7 +189,8 @@ impl<'a> Load<'a> {
 
     fn connect_all(&mut self, begun: Instant) -> Result<()> {
         let patience = Duration::from_secs_f64(self.args.ramp_max);
-        while self.got_first + self.seen.ended + self.seen.refused < self.args.n && begun.elapsed() < patience {
+        while self.got_first + self.seen.ended + self.seen.refused < self.args.n && begun.elapsed() < patience
+        {
             let due = match self.args.rate {
                 rate if rate > 0.0 => (begun.elapsed().as_secs_f64() * rate) as usize + 1,
                 _ => usize::MAX,
@@ -200,7 +205,8 @@ impl<'a> Load<'a> {
 
     fn connect(&mut self) -> Result<()> {
         let number = self.clients.len();
-        let mut socket = TcpStream::connect(self.address).context("cannot open another socket (see ulimit -n)")?;
+        let mut socket =
+            TcpStream::connect(self.address).context("cannot open another socket (see ulimit -n)")?;
         self.poll.registry().register(&mut socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
         self.clients.push(Client {
             socket,
@@ -308,12 +314,15 @@ impl<'a> Load<'a> {
         match &mut client.phase {
             Phase::Head(head) => {
                 head.extend_from_slice(bytes);
-                let Some(end) = head.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4) else { return false };
+                let Some(end) = head.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4) else {
+                    return false;
+                };
                 let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
                 if text.split_whitespace().nth(1) != Some("200") {
                     return true;
                 }
-                let metaint = text.lines().find_map(|line| line.strip_prefix("icy-metaint:")?.trim().parse().ok());
+                let metaint =
+                    text.lines().find_map(|line| line.strip_prefix("icy-metaint:")?.trim().parse().ok());
                 client.icy = Icy::every(metaint);
                 let rest = head.split_off(end);
                 client.icy.strip(&rest, &mut audio);
@@ -350,7 +359,8 @@ impl<'a> Load<'a> {
         seen.alive = here().count();
         seen.in_step = here().filter(|client| client.follower.records > 0).count();
         seen.checked = here().any(|client| client.follower.is_ours());
-        seen.breaks = if seen.checked { self.clients.iter().map(|client| client.follower.breaks).sum() } else { 0 };
+        seen.breaks =
+            if seen.checked { self.clients.iter().map(|client| client.follower.breaks).sum() } else { 0 };
         seen.bytes = self.clients.iter().map(|client| client.measured).sum();
         seen.slowest = here().map(|client| client.measured).min().unwrap_or_default() as f64 / nominal;
         seen.mbit_s = seen.bytes as f64 * 8e-6 / elapsed;
@@ -360,7 +370,8 @@ impl<'a> Load<'a> {
     }
 
     fn server(&self) -> Result<Option<Snapshot>> {
-        let snapshot = |pid| Snapshot::of(pid).with_context(|| format!("cannot read what process {pid} costs"));
+        let snapshot =
+            |pid| Snapshot::of(pid).with_context(|| format!("cannot read what process {pid} costs"));
         self.args.pid.map(snapshot).transpose()
     }
 
@@ -385,10 +396,16 @@ fn table(seen: &Seen) -> String {
         ("first byte p50/p99", format!("{:.1} / {:.1} ms", seen.first_byte.p50_ms, seen.first_byte.p99_ms)),
         ("delay p50/p99", format!("{:.1} / {:.1} ms", seen.delay.p50_ms, seen.delay.p99_ms)),
         ("delivered", format!("{:.1} Mbit/s, slowest at {:.2} of the rate", seen.mbit_s, seen.slowest)),
-        ("breaks", if seen.checked { seen.breaks.to_string() } else { "not checked: not a bench source".into() }),
+        (
+            "breaks",
+            if seen.checked { seen.breaks.to_string() } else { "not checked: not a bench source".into() },
+        ),
     ];
     if let Some(server) = &seen.server {
-        rows.push(("server CPU", format!("{:.2} s/GB, {:.1} µs per listener·s", server.cpu_s_per_gb, server.cpu_us_per_listener_s)));
+        rows.push((
+            "server CPU",
+            format!("{:.2} s/GB, {:.1} µs per listener·s", server.cpu_s_per_gb, server.cpu_us_per_listener_s),
+        ));
         rows.push(("server memory", format!("{:.2} KiB per listener", server.rss_kib_per_listener)));
     }
     rows.iter().map(|(name, value)| format!("{name:>20}  {value}\n")).collect()

@@ -25,7 +25,11 @@ impl Snapshot {
         let mut threads = 0;
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            nanos += text.split_whitespace().next().and_then(|first| first.parse::<u64>().ok()).unwrap_or_default();
+            nanos += text
+                .split_whitespace()
+                .next()
+                .and_then(|first| first.parse::<u64>().ok())
+                .unwrap_or_default();
             threads += 1;
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

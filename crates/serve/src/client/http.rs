@@ -273,6 +273,12 @@ pub enum Error {
         /// The first sentence of the body, if it was readable.
         said: String,
     },
+    /// A stream without an announced end ended.
+    #[error("the stream ended")]
+    Ended,
+    /// The address leads to something that lists streams, but to none that can be received.
+    #[error("{0}")]
+    NoStream(String),
     /// More than ten redirects.
     #[error("redirected more than {MOST_REDIRECTS} times")]
     Redirects,
@@ -290,7 +296,7 @@ impl Error {
     /// Whether trying again cannot help: the address, the password or the request itself is wrong.
     pub fn is_final(&self) -> bool {
         match self {
-            Error::Address(_) | Error::Redirects => true,
+            Error::Address(_) | Error::Redirects | Error::NoStream(_) => true,
             Error::Refused { status, .. } => matches!(status, 400 | 401 | 405 | 410 | 415 | 501),
             _ => false,
         }

@@ -3,6 +3,7 @@
 use super::{
     http::{Client, Error, Incoming},
     icy::{Part, Strip},
+    playlist,
 };
 use crate::http::Reply;
 use bytes::Bytes;
@@ -28,13 +29,22 @@ pub enum Received {
 }
 
 impl Receiver {
-    /// Asks for the stream at `url` with its titles, following redirects.
+    /// Asks for the stream at `url` with its titles, following redirects and playlists.
     ///
     /// # Errors
     /// When there is no connection, or the server has no such stream.
     pub async fn connect(client: &Client, url: &Url, fields: &[(&str, &str)]) -> Result<Receiver, Error> {
         let asked: Vec<_> = [("Icy-MetaData", "1")].into_iter().chain(fields.iter().copied()).collect();
-        Ok(Receiver::of(client.get(url, &asked).await?))
+        let mut url = url.clone();
+        for _ in 0..MOST_LISTS {
+            let incoming = client.get(&url, &asked).await?;
+            let Some(list) = list_kind(incoming.reply.field("content-type")) else {
+                return Ok(Receiver::of(incoming));
+            };
+            let from = incoming.url.clone();
+            url = first_stream(&from, list, &incoming.text(LONGEST_LIST).await?)?;
+        }
+        Err(Error::NoStream(format!("{url} is a playlist of playlists")))
     }
 
     /// The stream in an answer that is there already.
@@ -80,3 +90,28 @@ impl Receiver {
         }
     }
 }
+
+/// The file name's ending that a playlist's content type stands for.
+fn list_kind(content_type: Option<&str>) -> Option<&'static str> {
+    match content_type?.split(';').next()?.trim().to_ascii_lowercase().as_str() {
+        "audio/x-mpegurl" | "audio/mpegurl" | "application/x-mpegurl" | "application/vnd.apple.mpegurl" => {
+            Some(".m3u")
+        }
+        "audio/x-scpls" => Some(".pls"),
+        "application/xspf+xml" => Some(".xspf"),
+        _ => None,
+    }
+}
+
+fn first_stream(from: &Url, kind: &str, list: &str) -> Result<Url, Error> {
+    if list.contains("#EXT-X-") {
+        return Err(Error::NoStream(format!("{from} is HLS, which is made of files rather than one stream")));
+    }
+    let first = playlist::entries(kind, list).into_iter().flatten().next();
+    let first = first.and_then(|entry| from.join(&entry).ok());
+    first.ok_or_else(|| Error::NoStream(format!("the playlist {from} names no stream")))
+}
+
+/// A list may name a list, no more.
+const MOST_LISTS: usize = 3;
+const LONGEST_LIST: usize = 256 * 1024;

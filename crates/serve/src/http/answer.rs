@@ -21,6 +21,7 @@ impl Status {
     pub const CONFLICT: Status = Status(409, "Conflict");
     pub const TOO_MANY: Status = Status(429, "Too Many Requests");
     pub const HEAD_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
+    pub const LOOP: Status = Status(508, "Loop Detected");
     pub const UNAVAILABLE: Status = Status(503, "Service Unavailable");
 }
 

@@ -89,7 +89,10 @@ mod tests {
         let text = b"ICY 200 OK\r\nicy-metaint:8192\r\n\r\nDATA";
         assert_eq!(Reply::read(&text[..3]), Ok(None));
         let (reply, used) = Reply::read(text).unwrap().unwrap();
-        assert_eq!((reply.status, reply.field("icy-metaint"), &text[used..]), (200, Some("8192"), &b"DATA"[..]));
+        assert_eq!(
+            (reply.status, reply.field("icy-metaint"), &text[used..]),
+            (200, Some("8192"), &b"DATA"[..])
+        );
     }
 
     #[test]

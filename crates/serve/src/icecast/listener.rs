@@ -6,6 +6,7 @@ use crate::{
     auth::{Entry, Knock, Turned},
     config::MountPolicy,
     conn::{Conn, Stream},
+    demand,
     egress::{Framing, Joining, Pace, Transport},
     front::{After, refuse},
     http::{Answer, Head, Status},
@@ -25,6 +26,11 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
     let entry = match knock(id, &conn, &head, &mount, station).await {
         Ok(entry) => entry,
         Err(why) => return turn_away(conn, &head, &why, station).await,
+    };
+    let via = head.field("levada-via");
+    let _waiting = match demand::wake(&mount, via, station).await {
+        Ok(waiting) => waiting,
+        Err(why) => return refuse(conn, head.version, Status::LOOP, &why.to_string()).await,
     };
     let (playing, source) = match admit(&head, &mount, station) {
         Admission::Here(playing, source) => (playing, source),
@@ -51,7 +57,7 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
     };
     let policy = mount.policy();
     let icy = wants_icy(&head, &source).then_some(policy.icy_metaint);
-    let answer = stream_head(&head, &source, icy);
+    let answer = stream_head(&head, &source, icy, &station.id);
     if head.method == "HEAD" {
         let _gone = conn.send(&answer).await;
         return After::Done;
@@ -153,12 +159,12 @@ fn session(
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
-        relay: head.field("levada-via").is_some(),
+        relay: is_relay(head),
     }
 }
 
 /// The head of an endless answer, in Icecast's words. A `Range` is ignored: the stream has no beginning.
-fn stream_head(head: &Head, source: &Source, icy: Option<usize>) -> Bytes {
+fn stream_head(head: &Head, source: &Source, icy: Option<usize>, id: &str) -> Bytes {
     let mut answer = Answer::new(head.version, Status::OK)
         .field("Server", crate::SERVER)
         .field("Connection", "Close")
@@ -185,6 +191,9 @@ fn stream_head(head: &Head, source: &Source, icy: Option<usize>) -> Bytes {
         }
     }
     answer = answer.icy("icy-pub", if source.public { "1" } else { "0" });
+    if is_relay(head) {
+        answer = answer.field("Levada-Via", source.via.clone().with(id).to_string());
+    }
     if let Some(metaint) = icy {
         answer = answer.icy("icy-metadata", "1").icy("icy-metaint", metaint.to_string());
     }
@@ -197,13 +206,18 @@ fn wants_icy(head: &Head, source: &Source) -> bool {
     bare && head.field("icy-metadata").is_some_and(|value| value.trim() == "1")
 }
 
-/// `?latency=low` or `?latency=250ms` is the listener's wish; else the mount's policy decides.
+/// Another server of our kind, which says which servers wait for the stream.
+fn is_relay(head: &Head) -> bool {
+    head.field("levada-via").is_some()
+}
+
+/// What a relay is sent late, all of its listeners get late. `?latency=low` or `?latency=250ms` is the listener's wish; else the mount's policy decides.
 fn pace(head: &Head, flush: Option<Duration>) -> Pace {
     let wish = head.query("latency").and_then(|latency| match latency.as_str() {
         "low" => Some(Duration::ZERO),
         other => humantime_serde::re::humantime::parse_duration(other).ok(),
     });
-    match wish.or(flush) {
+    match wish.or(is_relay(head).then_some(Duration::ZERO)).or(flush) {
         Some(Duration::ZERO) => Pace::Low,
         Some(period) => Pace::Every(period),
         None => Pace::Adaptive,

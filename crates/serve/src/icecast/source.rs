@@ -16,7 +16,9 @@ use std::{
 
 /// Serves a source from its request to its end.
 pub async fn source(mut conn: Conn, head: Head, station: &Arc<Station>) -> After {
-    let Some(name) = head.path().and_then(|path| path.parse::<MountName>().ok()) else {
+    let Some(name) =
+        head.path().and_then(|path| path.parse().ok()).filter(|name: &MountName| !name.is_internal())
+    else {
         return refuse(conn, head.version, Status::BAD_REQUEST, "that is no mount name").await;
     };
     let (user, password) = head.basic().unwrap_or_default();
@@ -36,7 +38,7 @@ pub async fn source(mut conn: Conn, head: Head, station: &Arc<Station>) -> After
     source.user = user;
     let claim = match station.mounts.claim(&name, source, &station.config()) {
         Ok(claim) => claim,
-        Err(why) => return busy(conn, head.version, why).await,
+        Err(why) => return busy(conn, head.version, why, station).await,
     };
     station.counters.sources.fetch_add(1, Relaxed);
     if conn.send(&greeting(&head)).await.is_err() {
@@ -150,7 +152,8 @@ async fn probe(mut conn: Conn, head: &Head) -> After {
     keep(&mut conn, head, &answer).await.then_keep(conn)
 }
 
-async fn busy(conn: Conn, version: Version, why: Refused) -> After {
+async fn busy(conn: Conn, version: Version, why: Refused, station: &Station) -> After {
+    station.counters.refused_sources.fetch_add(1, Relaxed);
     refuse(conn, version, Status::FORBIDDEN, &why.to_string()).await
 }
 

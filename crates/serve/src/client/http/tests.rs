@@ -97,3 +97,16 @@ async fn a_silent_server_is_given_up() {
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     assert!(matches!(client().get(&url, &[]).await, Err(Error::Patience("answer"))));
 }
+
+#[tokio::test]
+async fn a_playlist_leads_to_its_stream() {
+    let list = "HTTP/1.0 200 OK\r\nContent-Type: audio/x-mpegurl\r\n\r\n#EXTM3U\r\n/b.mp3\r\n";
+    let hls =
+        "HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n\r\n#EXTM3U\n#EXT-X-VERSION:3\n";
+    let script = Script::of(answers(&[list, "HTTP/1.0 200 OK\r\n\r\nabc", hls])).await;
+    let url = format!("http://{}/a.m3u", script.address).parse().unwrap();
+    let mut receiver = Receiver::connect(&client(), &url, &[]).await.unwrap();
+    assert_eq!(receiver.next().await.unwrap(), Some(Received::Bytes(Bytes::from_static(b"abc"))));
+    assert_eq!(receiver.url().path(), "/b.mp3");
+    assert!(matches!(Receiver::connect(&client(), &url, &[]).await, Err(Error::NoStream(_))));
+}

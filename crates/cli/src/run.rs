@@ -1,0 +1,38 @@
+//! The runtime that commands run on, and how a person stops one.
+
+use std::future::Future;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// The command's, or that the system gives no threads.
+pub fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(command);
+    // a read of standard input cannot be called back; nobody waits for it
+    runtime.shutdown_background();
+    result
+}
+
+/// Waits until somebody wants the command to stop: Ctrl-C or SIGTERM.
+pub async fn stopped() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Waits for `time`, or for ever.
+pub async fn after(time: Option<std::time::Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! Mounts whose source comes when somebody wants to listen.
+
+use crate::{Mount, Station, relay::Via, switch};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+/// Who would feed a mount if somebody came, and who waits for that. Those who wait are connections, so they are
+/// bounded as those are.
+#[derive(Default)]
+pub struct Demand {
+    suppliers: AtomicUsize,
+    waiting: watch::Sender<Vec<Via>>,
+}
+
+/// Says that the mount's source comes on demand, for as long as it lives.
+pub struct Armed(Arc<Mount>);
+
+/// A listener waits; it counts until this is dropped.
+pub struct Waiting(Arc<Mount>, Via);
+
+/// A relay waits for a stream that would have to come from itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this stream would have to come from the one who asks for it")]
+pub struct Circle;
+
+impl Demand {
+    /// Announces a source that comes on demand.
+    pub fn arm(mount: &Arc<Mount>) -> Armed {
+        mount.demand.suppliers.fetch_add(1, Relaxed);
+        Armed(mount.clone())
+    }
+
+    /// Whether a source would come if somebody listened.
+    pub fn is_armed(&self) -> bool {
+        self.suppliers.load(Relaxed) > 0
+    }
+
+    /// The servers on whose way those are who wait.
+    pub fn via(&self) -> Via {
+        self.waiting.borrow().iter().fold(Via::default(), |all, via| all.and(via))
+    }
+}
+
+/// Waits until `mount` can be heard if its source comes on demand, at most ten seconds. Keep the result until the
+/// listener is counted.
+///
+/// # Errors
+/// When the stream is asked for by a relay that waits for this server itself.
+pub async fn wake(
+    mount: &Arc<Mount>,
+    via: Option<&str>,
+    station: &Arc<Station>,
+) -> Result<Option<Waiting>, Circle> {
+    if !mount.demand.is_armed() || switch::audible(mount, station).is_some() {
+        return Ok(None);
+    }
+    let via = Via::read(via.unwrap_or_default());
+    if via.has(&station.id) {
+        return Err(Circle);
+    }
+    mount.demand.waiting.send_modify(|waiting| waiting.push(via.clone()));
+    let waiting = Waiting(mount.clone(), via);
+    let mut changes = station.mounts.watch();
+    let awake = async {
+        while switch::audible(mount, station).is_none() && mount.demand.is_armed() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let _in_vain = timeout(PATIENCE, awake).await;
+    Ok(Some(waiting))
+}
+
+/// Waits until somebody listens to `mount` or waits for it.
+pub async fn wanted(mount: &Mount) {
+    let (mut listeners, mut waiting) = (mount.watch_listeners(), mount.demand.waiting.subscribe());
+    tokio::select! {
+        _ = listeners.wait_for(|count| *count > 0) => {}
+        _ = waiting.wait_for(|waiting| !waiting.is_empty()) => {}
+    }
+}
+
+/// Waits until nobody has wanted `mount` for `time`.
+pub async fn unwanted(mount: &Mount, time: Duration) {
+    loop {
+        let (mut listeners, mut waiting) = (mount.watch_listeners(), mount.demand.waiting.subscribe());
+        drop(listeners.wait_for(|count| *count == 0).await);
+        drop(waiting.wait_for(Vec::is_empty).await);
+        tokio::select! {
+            () = wanted(mount) => {}
+            () = sleep(time) => return,
+        }
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.0.demand.suppliers.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.demand.waiting.send_modify(|waiting| {
+            if let Some(place) = waiting.iter().position(|via| *via == self.1) {
+                waiting.swap_remove(place);
+            }
+        });
+    }
+}
+
+/// Players give up not much later; a relay of a relay of a relay is there in a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(10);

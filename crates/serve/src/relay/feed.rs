@@ -1,0 +1,176 @@
+//! One stream that is pulled from a parent into a mount.
+
+use super::Via;
+use crate::{
+    Claim, Mount, MountName, Origin, Source, Station,
+    client::{
+        Client, Received, Receiver,
+        backoff::Backoff,
+        http::{Error, Patience},
+    },
+    demand::{self, Demand},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::{Instant, sleep, sleep_until};
+use url::Url;
+
+/// A mount of ours that is fed from mounts of others, in order of preference.
+pub(super) struct Feed {
+    station: Arc<Station>,
+    name: MountName,
+    parents: Vec<Url>,
+    on_demand: bool,
+    client: Client,
+}
+
+/// Why a feed goes on to the next parent.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Network(#[from] Error),
+    #[error("the stream has passed this server already")]
+    Circle,
+    #[error("the mount is fed by somebody else")]
+    Taken,
+}
+
+impl Feed {
+    pub(super) fn new(station: Arc<Station>, name: MountName, parents: Vec<Url>, on_demand: bool) -> Feed {
+        let client = Client::new(crate::SERVER, patience(parents.len()));
+        Feed { station, name, parents, on_demand, client }
+    }
+
+    /// Pulls until it is dropped; on demand only while somebody listens, and half a minute longer.
+    pub(super) async fn run(self) {
+        if !self.on_demand {
+            return self.pull(&self.mount()).await;
+        }
+        let mount = self.mount();
+        let _armed = Demand::arm(&mount);
+        loop {
+            demand::wanted(&mount).await;
+            tokio::select! {
+                () = self.pull(&mount) => {}
+                () = demand::unwanted(&mount, LINGER) => tracing::info!(mount = %self.name, "relay rests"),
+            }
+        }
+    }
+
+    fn mount(&self) -> Arc<Mount> {
+        self.station.mounts.open(&self.name, &self.station.config())
+    }
+
+    /// Goes from parent to parent for ever. The mount is kept for a second while the next one is asked.
+    async fn pull(&self, mount: &Mount) {
+        let mut backoff = Backoff::default();
+        let mut held = Held { claim: None, until: Instant::now() };
+        loop {
+            for parent in &self.parents {
+                let began = Instant::now();
+                let why = self.play(parent, mount, &mut held).await;
+                tracing::info!(mount = %self.name, from = %shown(parent), %why, "relay lost");
+                if began.elapsed() > STEADY {
+                    backoff.reset();
+                }
+            }
+            held.during(sleep(backoff.wait())).await;
+        }
+    }
+
+    /// Plays one parent's stream until it is lost.
+    async fn play(&self, parent: &Url, mount: &Mount, held: &mut Held) -> Lost {
+        let (receiver, source) = match held.during(self.ask(parent, mount)).await {
+            Ok(asked) => asked,
+            Err(why) => return why,
+        };
+        held.claim = None;
+        let Ok(claim) = self.station.mounts.claim(&self.name, source, &self.station.config()) else {
+            return Lost::Taken;
+        };
+        tracing::info!(mount = %self.name, from = %shown(parent), "relay plays");
+        let why = carry(receiver, &claim).await;
+        if !matches!(why, Lost::Taken) {
+            *held = Held { claim: Some(claim), until: Instant::now() + HOLD };
+        }
+        why
+    }
+
+    /// Asks one parent for the stream.
+    async fn ask(&self, parent: &Url, mount: &Mount) -> Result<(Receiver, Source), Lost> {
+        let via = mount.demand.via().with(&self.station.id).to_string();
+        let receiver = Receiver::connect(&self.client, parent, &[("Levada-Via", &via)]).await?;
+        let reply = receiver.reply();
+        let via = Via::read(reply.field("levada-via").unwrap_or_default());
+        if via.has(&self.station.id) || via.is_too_long() {
+            return Err(Lost::Circle);
+        }
+        let content_type = reply.field("content-type").unwrap_or("audio/mpeg");
+        let mut source = Source::new(Origin::Relay, content_type, SystemTime::now()).described_by(reply);
+        source.agent = reply.field("server").unwrap_or_default().to_owned();
+        source.via = via;
+        Ok((receiver, source))
+    }
+}
+
+/// Carries a stream into the mount until it is lost.
+async fn carry(mut receiver: Receiver, claim: &Claim) -> Lost {
+    loop {
+        let received = tokio::select! {
+            received = receiver.next() => received,
+            () = claim.let_go() => return Lost::Taken,
+        };
+        match received {
+            Ok(Some(Received::Bytes(bytes))) if claim.push(&bytes).is_err() => return Lost::Taken,
+            Ok(Some(Received::Bytes(_))) => {}
+            Ok(Some(Received::Title(tags))) => drop(claim.mount().retitle(tags)),
+            Ok(None) => return Error::Ended.into(),
+            Err(why) => return why.into(),
+        }
+    }
+}
+
+/// A mount that is kept although its stream is lost, so that listeners do not move to a fallback and back.
+struct Held {
+    claim: Option<Claim>,
+    until: Instant,
+}
+
+impl Held {
+    /// Does `work`, and gives the mount back when its time is over meanwhile.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        if self.claim.is_some() {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep_until(self.until) => self.claim = None,
+            }
+        }
+        work.await
+    }
+}
+
+/// How long a parent may take: little where there is another one.
+pub(super) fn patience(parents: usize) -> Patience {
+    let ms = Duration::from_millis;
+    match parents {
+        0 | 1 => Patience { connect: ms(5_000), answer: ms(12_000), silence: ms(10_000) },
+        _ => Patience { connect: ms(800), answer: ms(4_000), silence: ms(2_500) },
+    }
+}
+
+/// An address without its password, for the log.
+pub(super) fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    let _cannot = url.set_password(None);
+    url
+}
+
+/// So long a relay goes on after the last listener.
+const LINGER: Duration = Duration::from_secs(30);
+/// So long listeners are kept from the fallback while another parent is asked.
+const HOLD: Duration = Duration::from_secs(1);
+/// A stream that came for so long was a good one.
+const STEADY: Duration = Duration::from_secs(10);
