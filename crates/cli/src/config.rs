@@ -8,7 +8,7 @@ mod read;
 mod show;
 
 pub use complaint::{Complaint, Trouble};
-pub use node::{Node, Origin, Value};
+pub use node::{Node, Origin, Value, line_and_column};
 pub use show::show;
 
 use levada_serve::config::Finding;

@@ -11,7 +11,8 @@ use std::{
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 /// Where finished requests are written, one line each; or nowhere.
-pub struct AccessLog(Option<Mutex<LineWriter<File>>>);
+#[derive(Default)]
+pub struct AccessLog(Mutex<Option<LineWriter<File>>>);
 
 impl AccessLog {
     /// Appends to the file at `path`; without one, lines go nowhere.
@@ -19,16 +20,22 @@ impl AccessLog {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: Option<&Path>) -> io::Result<AccessLog> {
-        let Some(path) = path else { return Ok(AccessLog(None)) };
+        let Some(path) = path else { return Ok(AccessLog::default()) };
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(AccessLog(Some(Mutex::new(LineWriter::new(file)))))
+        Ok(AccessLog(Mutex::new(Some(LineWriter::new(file)))))
+    }
+
+    /// Goes on where `other` writes: the file has another name, or was moved away by who rotates logs.
+    pub fn replace(&self, other: AccessLog) {
+        let file = other.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = file;
     }
 
     /// Writes the line of a listener that left. A full disk loses the line, never the listener.
     pub fn listener(&self, session: &Session, now: Instant) {
-        let Some(file) = &self.0 else { return };
-        let line = line(session, session.age(now).as_secs());
-        let _lost = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = &mut *file else { return };
+        let _lost = writeln!(file, "{}", line(session, session.age(now).as_secs()));
     }
 }
 

@@ -32,6 +32,11 @@ impl Sessions {
         self.map().remove(&id).is_some()
     }
 
+    /// The session called `id`, if it is here.
+    pub fn get(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.map().get(&id).cloned()
+    }
+
     /// How many are here.
     pub fn count(&self) -> usize {
         self.map().len()

@@ -5,17 +5,22 @@ use crate::{
     access::AccessLog,
     auth::Auth,
     egress::{self, Egress},
+    events::Events,
+    history::History,
     intro::Intros,
+    reload::Reloads,
+    tls::Tls,
 };
 use std::{
     io,
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// One server's state: the mounts and those who listen to them, the configuration, the counters.
@@ -30,15 +35,25 @@ pub struct Station {
     pub auth: Arc<Auth>,
     /// What new listeners hear first.
     pub intros: Intros,
+    /// What new TLS connections get.
+    pub tls: Tls,
+    /// Where finished requests are written.
+    pub access: Arc<AccessLog>,
+    /// Asks the server for its configuration to be read again.
+    pub reloads: Reloads,
     /// What it counts.
     pub counters: Counters,
+    /// What every mount did lately.
+    pub history: History,
+    /// Those who follow what changes.
+    pub events: Events,
     /// When it started.
     pub started: SystemTime,
     /// Cancelled when it stops.
     pub stop: CancellationToken,
     /// A random name; a relay that meets its own refuses.
     pub id: String,
-    config: Mutex<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
 }
 
 /// Counters of a whole server; they only grow, except for `connections`.
@@ -76,8 +91,8 @@ impl Station {
     pub fn new(config: Config, id: String, auth: Auth, access: AccessLog) -> io::Result<Arc<Station>> {
         let mounts = Arc::<Mounts>::default();
         let sessions = Arc::<Sessions>::default();
-        let auth = Arc::new(auth);
-        let (at_end, gone, follower) = (mounts.clone(), sessions.clone(), auth.clone());
+        let (auth, access) = (Arc::new(auth), Arc::new(access));
+        let (at_end, gone, follower, log) = (mounts.clone(), sessions.clone(), auth.clone(), access.clone());
         let on_end = move |session: Arc<Session>, end: End| {
             if gone.remove(session.id) {
                 if let Some(mount) = at_end.find(&session.home) {
@@ -85,7 +100,7 @@ impl Station {
                     mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
                 }
                 follower.left(session.id, session.age(Instant::now()));
-                access.listener(&session, Instant::now());
+                log.listener(&session, Instant::now());
             }
         };
         let egress = Egress::start(
@@ -97,25 +112,35 @@ impl Station {
             sessions,
             egress,
             auth,
+            tls: Tls::default(),
+            access,
+            reloads: Reloads::default(),
             intros: Intros::default(),
+            history: History::default(),
+            events: Events::default(),
             counters: Counters::default(),
             started: SystemTime::now(),
             stop: CancellationToken::new(),
             id,
-            config: Mutex::new(Arc::new(config)),
+            config: watch::Sender::new(Arc::new(config)),
         };
         Ok(Arc::new(station))
     }
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.borrow().clone()
+    }
+
+    /// Follows the configuration, for what starts and stops with its entries: relays, file mounts.
+    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
     }
 
     /// Puts another configuration in force; policies of mounts follow, nobody is dropped.
     pub fn set_config(&self, config: Config) {
         let config = Arc::new(config);
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config.clone();
+        self.config.send_replace(config.clone());
         for mount in self.mounts.list() {
             mount.set_policy(Arc::new(config.policy(&mount.name)));
         }
