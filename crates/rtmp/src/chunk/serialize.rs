@@ -60,23 +60,51 @@ pub fn write(out: &mut BytesMut, csid: u32, size: u32, message: &Message) -> Res
     Ok(())
 }
 
-/// The message in `page` (the bytes of a [`Serialized`]) at another time: for a player that joins at the middle of
-/// a group of pictures and is to see it at once. `None` if `page` is not such a message.
-pub fn restamp(page: &[u8], timestamp: u32) -> Option<Bytes> {
-    let mut reader = super::Reader::new(super::Limits::default());
-    let mut prelude = BytesMut::new();
-    let size = Bytes::copy_from_slice(&OUT_SIZE.to_be_bytes());
-    let set_size = Message { kind: message::SET_CHUNK_SIZE, stream: 0, timestamp: 0, payload: size };
-    write(&mut prelude, super::CONTROL, super::DEFAULT_SIZE, &set_size).ok()?;
-    reader.push(&prelude);
-    reader.push(page);
-    reader.poll().ok()??;
-    let mut message = reader.poll().ok()??;
-    message.timestamp = timestamp;
-    let csid = Basic::read(page)?.csid;
-    let mut out = BytesMut::new();
-    write(&mut out, csid, OUT_SIZE, &message).ok()?;
-    Some(out.freeze())
+/// The message in `page` (the bytes of a [`Serialized`]) at another time, as pieces to write one after the other; the
+/// payload in them is shared with the page. `None` if `page` is not one such message.
+///
+/// It is for a player that joins amid a group of pictures and is to see at once what is live: the group is sent with
+/// its times pressed together, without a copy of it for every such player.
+pub fn restamp(page: &Bytes, timestamp: u32) -> Option<Vec<Bytes>> {
+    let (basic, basic_size) = first_basic(page)?;
+    let fields = Fields::read(0, &page[basic_size..])?;
+    let old_extra = if fields.time == EXTENDED { EXTRA } else { 0 };
+    let payload = payloads(page, basic_size, fields.length, old_extra)?;
+    let head = Fields { time: timestamp.min(EXTENDED), ..fields }.write();
+    let extra = timestamp.to_be_bytes();
+    let extra = if timestamp >= EXTENDED { &extra[..] } else { &[] };
+    let first = [&basic[..basic_size], &head, extra].concat();
+    if old_extra == 0 && extra.is_empty() {
+        let rest = page.slice(first.len()..);
+        return Some(vec![first.into(), rest]);
+    }
+    let (again, again_size) = Basic::write(3, Basic::read(page)?.csid);
+    let again = Bytes::from([&again[..again_size], extra].concat());
+    let heads = std::iter::once(Bytes::from(first)).chain(std::iter::repeat(again));
+    Some(heads.zip(payload).flat_map(|(head, payload)| [head, payload]).collect())
+}
+
+/// The basic header at the front of a message that is written in full.
+fn first_basic(page: &[u8]) -> Option<([u8; 3], usize)> {
+    let basic = Basic::read(page).filter(|basic| basic.format == 0)?;
+    Some(Basic::write(0, basic.csid))
+}
+
+/// Where the payload of each chunk of a page is.
+fn payloads(page: &Bytes, basic_size: usize, length: usize, extra: usize) -> Option<Vec<Bytes>> {
+    let mut rest = page.clone();
+    let mut take = |size: usize| (rest.len() >= size).then(|| rest.split_to(size));
+    take(basic_size + Fields::size(0) + extra)?;
+    let (mut payloads, mut left) = (Vec::new(), length);
+    loop {
+        let size = left.min(OUT_SIZE as usize);
+        payloads.push(take(size)?);
+        left -= size;
+        if left == 0 {
+            return rest.is_empty().then_some(payloads);
+        }
+        take(basic_size + extra)?;
+    }
 }
 
 /// The payload in pieces of at most `size` bytes; an empty payload is one empty piece.
@@ -92,3 +120,5 @@ fn framed_size(length: usize, size: u32) -> usize {
 
 /// The length has 24 bits.
 const MAX_LENGTH: usize = 0xff_ffff;
+/// Bytes of an extended time.
+const EXTRA: usize = 4;

@@ -168,10 +168,26 @@ fn a_page_can_be_told_again_at_another_time() {
     for (before, after) in [(5, 9), (5, 0x0100_0000), (0x0200_0000, 7)] {
         let tag = |timestamp| Tag { kind: Kind::Audio, timestamp, payload: vec![7; 130_000].into() };
         let page = Serialized::new(&tag(before)).unwrap().bytes;
-        assert_eq!(restamp(&page, after), Some(Serialized::new(&tag(after)).unwrap().bytes));
+        let pieces = restamp(&page, after).unwrap();
+        assert_eq!(pieces.concat(), Serialized::new(&tag(after)).unwrap().bytes);
+        // all but a few bytes of headers is shared with the page
+        let range = page.as_ptr_range();
+        let own =
+            pieces.iter().filter(|piece| !range.contains(&piece.as_ptr())).map(Bytes::len).sum::<usize>();
+        assert!(own <= 16 + 2 * 5, "{own}");
     }
-    assert_eq!(restamp(b"\xc4nonsense", 1), None);
+    for nonsense in [
+        &b"\xc4nonsense"[..],
+        b"",
+        b"\x04\0\0\0\0\0\xff\x08\x01\0\0\0short",
+        b"\x04\xff\xff\xff\0\0\0\x08\x01\0\0\0",
+    ] {
+        assert_eq!(restamp(&Bytes::from_static(nonsense), 1), None);
+    }
 }
+
+/// A chunk, and the message that it ends.
+type Chunk = (Vec<u8>, Option<Message>);
 
 /// Sends messages with as short a header as `prefer` allows, as encoders do.
 #[derive(Default)]
@@ -239,7 +255,7 @@ proptest! {
         splits in prop::collection::vec(1usize..90, 1..20),
     ) {
         let mut sender = Sender::default();
-        let mut lanes: Vec<(u32, Vec<(Vec<u8>, Option<Message>)>)> = Vec::new();
+        let mut lanes: Vec<(u32, Vec<Chunk>)> = Vec::new();
         for (csid, message, prefer) in &messages {
             let mut chunks: Vec<_> = sender
                 .chunks(*csid, message, size as usize, *prefer)

@@ -78,8 +78,8 @@ impl Session {
     /// The connection stands: ask for a stream.
     fn connected(&mut self, command: &Command) {
         // servers put them among the properties or into the information
-        let objects = command.arguments.iter().map(Capabilities::read);
-        self.server = objects.filter(Capabilities::is_enhanced).last().unwrap_or_default();
+        let mut objects = command.arguments.iter().map(Capabilities::read);
+        self.server = objects.find(Capabilities::is_enhanced).unwrap_or_default();
         match self.role {
             Role::Publish => {
                 self.wire.set_out_size(chunk::OUT_SIZE);

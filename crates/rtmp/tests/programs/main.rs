@@ -2,6 +2,7 @@
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
+    clippy::unwrap_used,
     reason = "the crate has no sockets and no clock; these tests are the glue around it"
 )]
 

@@ -1,4 +1,5 @@
 //! Sessions against captured peers, against each other, and against other people's code.
+#![allow(clippy::unwrap_used)]
 
 mod captured;
 mod hostile;
@@ -8,3 +9,4 @@ mod oracle;
 mod pair;
 mod patience;
 mod support;
+mod tags;

@@ -64,13 +64,12 @@ impl Record {
     }
 
     pub fn tags(&self) -> Vec<&Tag> {
-        let tag = |event| if let &server::Event::Tag(ref tag) = event { Some(tag) } else { None };
+        let tag = |event| if let server::Event::Tag(tag) = event { Some(tag) } else { None };
         self.events.iter().filter_map(tag).collect()
     }
 
     pub fn requests(&self) -> Vec<&server::Request> {
-        let request =
-            |event| if let &server::Event::Request(ref request) = event { Some(request) } else { None };
+        let request = |event| if let server::Event::Request(request) = event { Some(request) } else { None };
         self.events.iter().filter_map(request).collect()
     }
 }
