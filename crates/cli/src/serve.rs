@@ -38,7 +38,7 @@ impl Serve {
     /// When the configuration is wrong or an address cannot be had.
     pub async fn run(self, console: Console) -> Result<()> {
         let config = self.configuration()?;
-        let server = Server::start(config, id()?).await.context("cannot serve")?;
+        let server = Server::start(config, random_name()?).await.context("cannot serve")?;
         for address in server.addresses() {
             console.say(format!("serving on http://{address}/"));
         }
@@ -75,8 +75,11 @@ impl std::str::FromStr for FileMount {
     }
 }
 
-/// A random name for this run of the server.
-fn id() -> Result<String> {
+/// Sixteen random digits: the name of this run of a server, or a password for it.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn random_name() -> Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).context("the system gives no randomness")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -164,6 +164,21 @@ pub struct RelayConfig {
     pub every: Duration,
 }
 
+impl RelayConfig {
+    /// Takes all mounts of `parent`, always, as its relay user with this password.
+    pub fn all_of(parent: url::Url, password: &str) -> RelayConfig {
+        RelayConfig {
+            from: vec![parent],
+            pattern: every_mount(),
+            mount: None,
+            on_demand: false,
+            user: relay_user(),
+            password: Some(Secret::from(password)),
+            every: ten_seconds(),
+        }
+    }
+}
+
 /// A stream directory (YP).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
