@@ -10,18 +10,30 @@ function load() {
   return loading;
 }
 
+// Draws and keeps drawing for as long as the chart is open and on the page.
 export async function drawHistory(plot, name) {
   plot.textContent = "…";
+  let chart = null;
+  const open = () => plot.isConnected && plot.closest("details").open;
   try {
     await load();
-    const answer = await fetch(`/api/v1/mounts/${encodeURIComponent(name)}/history`);
-    const { fine, coarse } = await answer.json();
-    const series = fine.at.length > 1 || coarse.at.length < 2 ? fine : coarse;
-    plot.textContent = series.at.length ? "" : "Nothing yet: the first point comes within five seconds.";
-    if (series.at.length) draw(plot, series);
+    while (open()) {
+      const series = await past(name);
+      if (chart) chart.setData([series.at, series.listeners]);
+      else if (series.at.length > 1) chart = draw(plot, series);
+      else plot.textContent = "Nothing yet: the first points come within ten seconds.";
+      await new Promise((done) => setTimeout(done, 5000));
+    }
   } catch {
     plot.textContent = "The chart could not be loaded.";
   }
+  chart?.destroy();
+}
+
+async function past(name) {
+  const answer = await fetch(`/api/v1/mounts/${encodeURIComponent(name)}/history`);
+  const { fine, coarse } = await answer.json();
+  return coarse.at.length > 60 ? coarse : fine;
 }
 
 function draw(plot, series) {
@@ -34,6 +46,8 @@ function draw(plot, series) {
     axes: [axis, { ...axis, size: 40 }],
     series: [{}, { label: "listeners", stroke: water, fill: `color-mix(in srgb, ${water} 18%, transparent)`, width: 2 }],
   };
+  plot.textContent = "";
   const chart = new uPlot(options, [series.at, series.listeners], plot);
   new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: 150 })).observe(plot);
+  return chart;
 }
