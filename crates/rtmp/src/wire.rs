@@ -173,9 +173,9 @@ impl Wire {
         chunk::write(&mut self.out, csid, self.out_size, message)
     }
 
-    /// All that is to be written, once.
+    /// All that is to be written, once. Nothing of its memory stays here: a player that listens for hours says little.
     pub fn take_output(&mut self) -> Option<Bytes> {
-        (!self.out.is_empty()).then(|| self.out.split().freeze())
+        (!self.out.is_empty()).then(|| std::mem::take(&mut self.out).freeze())
     }
 
     pub fn set_limits(&mut self, limits: chunk::Limits) {

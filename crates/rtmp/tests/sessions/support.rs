@@ -64,13 +64,18 @@ impl Record {
     }
 
     pub fn tags(&self) -> Vec<&Tag> {
-        let tag = |event| if let server::Event::Tag(tag) = event { Some(tag) } else { None };
-        self.events.iter().filter_map(tag).collect()
+        let events = self.events.iter();
+        events
+            .filter_map(|event| if let server::Event::Tag(tag) = event { Some(tag) } else { None })
+            .collect()
     }
 
     pub fn requests(&self) -> Vec<&server::Request> {
-        let request = |event| if let server::Event::Request(request) = event { Some(request) } else { None };
-        self.events.iter().filter_map(request).collect()
+        let requests = self.events.iter().filter_map(|event| match event {
+            server::Event::Request(request) => Some(request),
+            _ => None,
+        });
+        requests.collect()
     }
 }
 
