@@ -189,7 +189,7 @@ impl LinkConfig {
                 "reordering lets packets skip the delay, so there must be one",
             ),
             (slots_backwards, "the longest pause between slots is shorter than the shortest"),
-            (nanos(self.delay) > MOST || nanos(self.jitter) > MOST, "a delay cannot exceed a year"),
+            (self.longest_wait() > MOST, "a delay cannot exceed a year"),
             (
                 beyond_netem,
                 "netem has no bucket, trace, outage, loss list or queue management, and counts packets",
@@ -199,6 +199,16 @@ impl LinkConfig {
             Some((_, why)) => Err(ConfigError::Impossible(why)),
             None => Ok(()),
         }
+    }
+
+    /// The longest of the times that packets are made to wait on purpose.
+    fn longest_wait(&self) -> u64 {
+        let pause = match self.slots.as_ref().map(|slots| &slots.pause) {
+            None => Duration::ZERO,
+            Some(Pause::Between(_, most)) => *most,
+            Some(Pause::Scattered { delay, jitter, .. }) => *delay.max(jitter),
+        };
+        [self.delay, self.jitter, pause].into_iter().map(nanos).max().unwrap_or_default()
     }
 
     /// Whether netem has words for all of it.

@@ -375,15 +375,17 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the next of those that wait.
+    /// Sends the next of those that wait: all of them, where nothing limits the link any longer.
     fn start_next(&mut self, now: u64) {
-        while let Some(next) = self.queue.next(now) {
+        while self.serving.is_none()
+            && let Some(next) = self.queue.next(now)
+        {
             match next {
                 Next::Drop(packet) => self.fall(packet, now, Why::Managed),
                 Next::Send(packet) if !self.shaper.passes(packet.length) => {
                     self.fall(packet, now, Why::TooLong)
                 }
-                Next::Send(packet) => return self.start(packet, now),
+                Next::Send(packet) => self.start(packet, now),
             }
         }
     }

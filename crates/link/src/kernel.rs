@@ -84,8 +84,7 @@ struct Slot {
 
 impl Netem {
     pub(crate) fn new(config: &LinkConfig, now: u64, seed: u64) -> Netem {
-        let mut other = Chance::new(seed, 0);
-        let none = Crandom::new(Percent::ZERO, &mut other);
+        let none = Crandom { last: 0, rho: 0 };
         let mut netem = Netem {
             latency: 0,
             jitter: 0,
@@ -103,7 +102,7 @@ impl Netem {
             limit: 0,
             slot: Slot::default(),
             prng: Taus::seeded(seed),
-            other,
+            other: Chance::new(seed, 0),
             line: Line::default(),
             latest: 0,
             watchdog: None,

@@ -35,9 +35,11 @@ pub enum When {
 pub struct Spans(Arc<[(Duration, Duration)]>);
 
 impl Spans {
-    /// Takes spans in any order, and joins those that touch.
+    /// Takes spans in any order, and joins those that touch; a moment after 292 years is one at its end.
     pub fn new(spans: impl IntoIterator<Item = (Duration, Duration)>) -> Spans {
-        let mut sorted: Vec<_> = spans.into_iter().filter(|(from, to)| from < to).collect();
+        let kept = |moment| Duration::from_nanos(nanos(moment));
+        let spans = spans.into_iter().map(|(from, to)| (kept(from), kept(to)));
+        let mut sorted: Vec<_> = spans.filter(|(from, to)| from < to).collect();
         sorted.sort_unstable();
         let mut joined: Vec<(Duration, Duration)> = Vec::with_capacity(sorted.len());
         for (from, to) in sorted {

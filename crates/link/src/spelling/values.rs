@@ -294,6 +294,8 @@ pub(super) fn odds(odds: Odds) -> String {
 pub(super) fn loss(loss: &Loss) -> String {
     match loss {
         Loss::None => NONE.into(),
+        Loss::Random(Odds { percent: Percent::ZERO, .. }) => NONE.into(),
+        Loss::List(list) if list.ranges().is_empty() => NONE.into(),
         Loss::Random(some) => odds(*some),
         Loss::State(p) => format!("state:{},{},{},{},{}", p.p13, p.p31, p.p32, p.p23, p.p14),
         Loss::Gemodel(g) => format!("gemodel:{},{},{},{}", g.p, g.r, g.bad, g.good),
@@ -321,6 +323,7 @@ pub(super) fn slots(slots: &Slots) -> String {
 pub(super) fn outages(outages: &Outages) -> String {
     let when = match &outages.when {
         When::Never => return NONE.into(),
+        When::Spans(spans) if spans.all().is_empty() => return NONE.into(),
         When::Every { down, period } => format!("{}/{}", show_time(*down), show_time(*period)),
         When::Spans(spans) => {
             let spans =

@@ -140,7 +140,7 @@ impl Said {
         if self.config.ecn && !self.loss {
             return Err(unset("ecn requested without loss model"));
         }
-        if self.config.loss == Loss::Random(Odds::default()) {
+        if matches!(self.config.loss, Loss::Random(Odds { percent: Percent::ZERO, .. })) {
             self.config.loss = Loss::None;
         }
         self.config.reorder = reorders.then_some(Reorder { odds: self.reorder, gap: self.gap.max(1) });

@@ -179,9 +179,7 @@ fn modify(
                 }
                 (_, Some(_)) => None,
                 // Without a handle another kind takes the place.
-                (Some(there), None)
-                    if !only_new && name.is_some_and(|name| name != qdiscs[there].kind.name()) =>
-                {
+                (Some(there), None) if name.is_some_and(|name| name != qdiscs[there].kind.name()) => {
                     return create(qdiscs, place, kind, next, compat);
                 }
                 (there, None) => there,

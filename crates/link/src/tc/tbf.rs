@@ -80,7 +80,7 @@ impl Said {
             _ => {
                 return Err(Refusal::new(
                     1,
-                    format!("tbf: unknown parameter \"{word}\"{}\n{USAGE}", nearest(word)),
+                    format!("tbf: unknown parameter \"{word}\"\n{}{USAGE}", nearest(word)),
                 ));
             }
         }
@@ -134,12 +134,12 @@ impl Said {
 pub(super) fn show(config: &LinkConfig) -> Option<String> {
     let bucket = config.bucket.as_ref()?;
     let limit = limit(config);
-    let burst = Ticks::of(bucket.rate, bucket.burst);
+    let burst = Ticks::of(bucket.rate, bucket.overhead.wire(length(bucket.burst)));
     let mut line =
         format!("rate {} burst {} ", shown::rate(bucket.rate), shown::size(burst.size(bucket.rate)));
     let mut latency = burst.latency(bucket.rate, limit);
     if let Some(peak) = bucket.peak {
-        let mtu = Ticks::of(peak.rate, peak.mtu);
+        let mtu = Ticks::of(peak.rate, bucket.overhead.wire(length(peak.mtu)));
         let _ = write!(
             line,
             "peakrate {} minburst {} ",
@@ -150,7 +150,8 @@ pub(super) fn show(config: &LinkConfig) -> Option<String> {
     }
     // A latency below nothing is one that the burst already exceeds: tc shows the limit then.
     let _ = match latency {
-        0.0.. => write!(line, "lat {} ", shown::micros(latency as u32)),
+        // Beyond 71 minutes the 32 bits of it wrap.
+        0.0.. => write!(line, "lat {} ", shown::micros(latency as u64 as u32)),
         _ => write!(line, "limit {} ", shown::size(limit)),
     };
     if bucket.overhead.packet != 0 {
@@ -194,9 +195,16 @@ fn limit(config: &LinkConfig) -> u64 {
 struct Ticks(u32);
 
 impl Ticks {
-    fn of(rate: Bitrate, size: Size) -> Ticks {
-        let nanos = u128::from(size.0) * 1_000_000_000 / u128::from(rate.bytes().max(1));
-        Ticks((nanos >> 6) as u32)
+    /// How long `bytes` take at `rate`, with the kernel's division: by a reciprocal of 32 bits, rounded down.
+    fn of(rate: Bitrate, bytes: u64) -> Ticks {
+        let rate = u128::from(rate.bytes().max(1));
+        let (mut factor, mut shift) = (1_000_000_000u128, 0);
+        while (factor / rate) & (1 << 31) == 0 && factor & (1 << 63) == 0 {
+            factor <<= 1;
+            shift += 1;
+        }
+        let reciprocal = (factor / rate) as u32;
+        Ticks(((u128::from(bytes) * u128::from(reciprocal)) >> (shift + 6)) as u32)
     }
 
     /// Whole microseconds.
@@ -213,6 +221,10 @@ impl Ticks {
     fn latency(&self, rate: Bitrate, limit: u64) -> f64 {
         limit as f64 / rate.bytes().max(1) as f64 * 1e6 - self.micros() as f64
     }
+}
+
+fn length(size: Size) -> u32 {
+    u32::try_from(size.0).unwrap_or(u32::MAX)
 }
 
 fn burst(words: &mut Words<'_>, before: u32, name: &str) -> Result<u32, Refusal> {
@@ -255,7 +267,7 @@ fn read<T>(word: &str, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<
 }
 
 fn nearest(word: &str) -> String {
-    crate::units::nearest(word, &WORDS).map_or(String::new(), |near| format!(". Did you mean {near:?}?"))
+    crate::units::nearest(word, &WORDS).map_or(String::new(), |near| format!("Did you mean {near:?}?\n"))
 }
 
 const WORDS: [&str; 8] = ["limit", "latency", "burst", "mtu", "rate", "peakrate", "overhead", "linklayer"];
