@@ -8,6 +8,7 @@ use crate::{
     run,
 };
 use anyhow::{Context, Result};
+use levada_media::Format;
 use levada_serve::client::{
     Client, Received, Receiver,
     backoff::Backoff,
@@ -168,6 +169,7 @@ impl Run<'_> {
     /// Writes what comes until it ends: well, or by an error that another connection may mend.
     async fn carry(&mut self, mut receiver: Receiver) -> Result<Result<Ended, Error>> {
         self.met(&receiver);
+        let mut cutter = Format::from_content_type(&self.seen.content_type).cutter();
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         loop {
             let received = tokio::select! {
@@ -187,6 +189,9 @@ impl Run<'_> {
                     let began = self.began;
                     self.seen.first_byte_ms.get_or_insert_with(|| began.elapsed().as_millis() as u64);
                     self.seen.bytes += bytes.len() as u64;
+                    cutter.push(&bytes);
+                    let tags = std::iter::from_fn(|| cutter.poll()).filter_map(|page| page.tags);
+                    tags.for_each(|tags| self.titled(tags.line()));
                 }
                 Ok(Some(Received::Title(tags))) => self.titled(tags.line()),
                 Ok(None) if receiver.is_finite() => return Ok(Ok(Ended::Finished)),

@@ -5,7 +5,7 @@ use crate::output::{self, Console};
 use levada_serve::{Mount, Server};
 use serde::Serialize;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -25,15 +25,17 @@ pub struct Table {
 /// What is remembered of a mount.
 #[derive(Clone, Debug, Default)]
 struct Row {
-    sent: u64,
-    kbit_per_s: f64,
+    /// How much had been sent when, for the last ten seconds.
+    sent: VecDeque<(Instant, u64)>,
     direct: Lag,
     relayed: Lag,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// How late bytes arrive.
+#[derive(Clone, Debug, Default)]
 struct Lag {
-    median: Duration,
+    /// The last thousand.
+    last: VecDeque<Duration>,
     largest: Duration,
 }
 
@@ -66,15 +68,13 @@ impl Table {
 
     /// Shows how things are now.
     pub fn draw(&mut self, shows: &[Show], origin: &Server, relay: &Server) {
-        let seconds = self.told.elapsed().as_secs_f64();
-        if self.console.is_live() || seconds >= PLAIN.as_secs_f64() {
-            self.told = Instant::now();
-            shows.iter().for_each(|show| self.rows.entry(show.clip.mount).or_default().look(show, seconds));
-        } else {
-            return;
-        }
+        self.look(shows);
         if !self.console.is_live() {
-            return self.console.say(self.line(shows));
+            if self.told.elapsed() >= PLAIN {
+                self.told = Instant::now();
+                self.console.say(self.line(shows));
+            }
+            return;
         }
         let mut text = format!(
             "{:<15} {:<16} {:>9} {:>7} {:>13} {:>13} {:>10}  {}\n",
@@ -91,8 +91,7 @@ impl Table {
 
     /// Tells how it ended.
     pub fn summary(&mut self, shows: &[Show], troubles: &[String]) {
-        let seconds = self.told.elapsed().as_secs_f64();
-        shows.iter().for_each(|show| self.rows.entry(show.clip.mount).or_default().look(show, seconds));
+        self.look(shows);
         let lost = match troubles.len() {
             0 => "nothing lost".to_owned(),
             count => format!("{count} listener(s) lost something:\n  {}", troubles.join("\n  ")),
@@ -101,6 +100,10 @@ impl Table {
         let streams = shows.iter().map(|show| self.stream(show)).collect();
         let summary = Summary { seconds: self.began.elapsed().as_secs_f64(), streams, lost: troubles };
         self.console.statistics(&summary, false);
+    }
+
+    fn look(&mut self, shows: &[Show]) {
+        shows.iter().for_each(|show| self.rows.entry(show.clip.mount).or_default().look(show));
     }
 
     fn row(&self, show: &Show, origin: Option<Arc<Mount>>, relay: Option<Arc<Mount>>) -> String {
@@ -112,7 +115,7 @@ impl Table {
             show.clip.mount,
             show.clip.kind,
             format!("{} + {}", count(&origin), count(&relay)),
-            row.kbit_per_s,
+            row.kbit_per_s(),
             row.direct.to_string(),
             row.relayed.to_string(),
             output::bytes(verified(show)),
@@ -124,8 +127,8 @@ impl Table {
         let all = || shows.iter().flat_map(Show::listeners);
         let playing = all().filter(|seen| seen.plays.load(Relaxed)).count();
         let bytes: u64 = shows.iter().map(verified).sum();
-        let lags = || self.rows.values().flat_map(|row| [row.direct, row.relayed]);
-        let median = lags().map(|lag| lag.median).max().unwrap_or_default();
+        let lags = || self.rows.values().flat_map(|row| [&row.direct, &row.relayed]);
+        let median = lags().map(Lag::median).max().unwrap_or_default();
         let largest = lags().map(|lag| lag.largest).max().unwrap_or_default();
         format!(
             "{}  {} streams, {playing} of {} listeners play, {} verified, lag {} ms, at most {} ms",
@@ -146,39 +149,51 @@ impl Table {
             listeners: show.listeners().count(),
             published_bytes: show.ledger.published(),
             verified_bytes: verified(show),
-            lag_ms: row.direct.median.as_millis(),
+            lag_ms: row.direct.median().as_millis(),
             largest_lag_ms: row.direct.largest.as_millis(),
-            relay_lag_ms: row.relayed.median.as_millis(),
+            relay_lag_ms: row.relayed.median().as_millis(),
             relay_largest_lag_ms: row.relayed.largest.as_millis(),
         }
     }
 }
 
 impl Row {
-    fn look(&mut self, show: &Show, seconds: f64) {
-        let sent = show.sent.bytes.load(Relaxed);
-        if seconds > 0.0 {
-            let now = (sent - self.sent) as f64 * 8.0 / 1_000.0 / seconds;
-            self.kbit_per_s = if self.sent == 0 { now } else { self.kbit_per_s * 0.7 + now * 0.3 };
+    fn look(&mut self, show: &Show) {
+        let now = Instant::now();
+        self.sent.push_back((now, show.sent.bytes.load(Relaxed)));
+        while self.sent.front().is_some_and(|(then, _)| now - *then > WINDOW) {
+            self.sent.pop_front();
         }
-        self.sent = sent;
         self.direct.look(&show.direct);
         self.relayed.look(&show.relayed);
+    }
+
+    fn kbit_per_s(&self) -> f64 {
+        let (Some(old), Some(new)) = (self.sent.front(), self.sent.back()) else { return 0.0 };
+        output::kbit_per_s(new.1 - old.1, new.0 - old.0)
     }
 }
 
 impl Lag {
     fn look(&mut self, listeners: &[Arc<Seen>]) {
-        for (median, largest) in listeners.iter().filter_map(|seen| seen.lag()) {
-            self.median = median;
-            self.largest = self.largest.max(largest);
+        for lag in listeners.iter().flat_map(|seen| seen.take_lags()) {
+            self.largest = self.largest.max(lag);
+            self.last.push_back(lag);
         }
+        let old = self.last.len().saturating_sub(LAGS);
+        self.last.drain(..old);
+    }
+
+    fn median(&self) -> Duration {
+        let mut lags: Vec<_> = self.last.iter().copied().collect();
+        lags.sort();
+        lags.get(lags.len() / 2).copied().unwrap_or_default()
     }
 }
 
 impl std::fmt::Display for Lag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ≤ {} ms", self.median.as_millis(), self.largest.as_millis())
+        write!(f, "{} ≤ {} ms", self.median().as_millis(), self.largest.as_millis())
     }
 }
 
@@ -192,3 +207,6 @@ fn find(server: &Server, show: &Show) -> Option<Arc<Mount>> {
 
 /// Where nobody watches, a line this often is enough.
 const PLAIN: Duration = Duration::from_secs(5);
+/// Rates are told over this time.
+const WINDOW: Duration = Duration::from_secs(10);
+const LAGS: usize = 1_000;

@@ -37,18 +37,19 @@ enum Place {
 }
 
 impl Seen {
-    /// The median and the largest lag since the last question.
-    pub fn lag(&self) -> Option<(Duration, Duration)> {
-        let mut lags = std::mem::take(&mut self.state().lags);
-        lags.sort();
-        Some((*lags.get(lags.len() / 2)?, *lags.last()?))
+    /// How late what came since the last question was.
+    pub fn take_lags(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.state().lags)
     }
 
     /// What is wrong, if anything is: a wrong byte, a broken connection, or silence.
     pub fn trouble(&self) -> Option<String> {
         let state = self.state();
-        let silent = state.last.is_none_or(|last| last.elapsed() > SILENCE);
-        state.failure.clone().or_else(|| silent.then(|| "nothing came for five seconds".to_owned()))
+        let silence = match state.last {
+            None => Some("nothing came"),
+            Some(last) => (last.elapsed() > SILENCE).then_some("nothing came for five seconds"),
+        };
+        state.failure.clone().or_else(|| silence.map(str::to_owned))
     }
 
     /// The wrong byte or broken connection, if there was one.

@@ -327,19 +327,19 @@ fn redirected(from: &Url, location: &str) -> Result<Url, Error> {
     Ok(to)
 }
 
-/// The first readable line of an error page.
+/// The longest readable line of an error page: it is the one that says why.
 pub(super) fn sentence(text: &str) -> String {
     let mut plain = String::new();
     let mut inside = false;
     for c in text.chars() {
         match c {
-            '<' => inside = true,
+            '<' => (inside, plain) = (true, plain + "\n"),
             '>' => inside = false,
             _ if !inside => plain.push(c),
             _ => {}
         }
     }
-    let line = plain.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = plain.lines().map(str::trim).max_by_key(|line| line.len()).unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
