@@ -16,9 +16,9 @@ pub use problem::Problem;
 use crate::ordinary::{Caller, preflight};
 use axum::{
     Router,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, any, delete, get, post},
 };
 
 /// The routes below `/api/v1`.
@@ -36,12 +36,18 @@ pub fn router() -> Router {
         .route("/api/v1/mounts/{name}/title", post(changes::retitle))
         .route("/api/v1/mounts/{name}/fallback", post(changes::follow_up))
         .route("/api/v1/mounts/{name}/move", post(changes::move_all))
+        .route("/api/v1/reload", post(changes::reload))
         .route("/api/v1/relays", open(get(mounts::relays)))
-        .route("/api/{*rest}", axum::routing::any(nothing))
+        .route("/api/{*rest}", any(nothing))
+        .method_not_allowed_fallback(not_so)
 }
 
 async fn openapi(_: Caller) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], description()).into_response()
+}
+
+async fn not_so() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this cannot be done here; openapi.json says what can")
 }
 
 async fn nothing() -> Problem {

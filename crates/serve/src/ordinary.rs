@@ -1,4 +1,20 @@
 //! Ordinary requests: the page, the API, administration. They have a length and an end.
+//!
+//! The connection stays ours: what comes next on it may be a stream, which no general HTTP server would let go of.
+//! A request that is whole becomes an [`axum::http::Request`], the routes make a response of it, and that is written
+//! in the client's own version.
+
+mod body;
+mod caller;
+mod refusal;
+mod reply;
+mod routes;
+
+pub use caller::Caller;
+pub use refusal::Refusal;
+pub(crate) use refusal::denied;
+pub(crate) use routes::preflight;
+pub use routes::router;
 
 use crate::{
     Station,
@@ -6,9 +22,44 @@ use crate::{
     front::{After, refuse},
     http::{Head, Status},
 };
-use std::sync::Arc;
+use axum::{Router, body::Body, http::Request};
+use bytes::Bytes;
+use std::sync::{Arc, LazyLock, atomic::Ordering::Relaxed};
+use tower::ServiceExt;
 
 /// Answers one ordinary request.
-pub async fn answer(conn: Conn, head: Head, _station: &Arc<Station>) -> After {
-    refuse(conn, head.version, Status::NOT_FOUND, "The file you requested could not be found").await
+pub async fn answer(mut conn: Conn, head: Head, station: &Arc<Station>) -> After {
+    let read = match body::read(&mut conn, &head, &station.config().limits).await {
+        Ok(read) => read,
+        Err(body::Bad::Gone) => return After::Done,
+        Err(why) => {
+            station.counters.bad_requests.fetch_add(1, Relaxed);
+            return refuse(conn, head.version, why.status(), &why.to_string()).await;
+        }
+    };
+    station.counters.requests.fetch_add(1, Relaxed);
+    let keep = head.keep_alive() && read.counted && !station.stop.is_cancelled();
+    let caller = Caller::new(&conn, &head, station);
+    let Some(request) = request(&head, read.bytes, caller) else {
+        station.counters.bad_requests.fetch_add(1, Relaxed);
+        return refuse(conn, head.version, Status::BAD_REQUEST, "that is no address").await;
+    };
+    let mut response = ROUTES.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+    reply::protect(response.headers_mut(), &station.config());
+    match reply::write(&mut conn, &head, response, keep, &station.stop).await {
+        Ok(reply::Stays(true)) => After::Keep(conn),
+        _ => After::Done,
+    }
 }
+
+/// The request as the routes read it; who asks travels in its extensions.
+fn request(head: &Head, body: Bytes, caller: Caller) -> Option<Request<Body>> {
+    let mut request = Request::builder().method(head.method.as_str()).uri(head.target.as_str());
+    for (name, value) in head.fields() {
+        request = request.header(name, value);
+    }
+    request.extension(caller).body(Body::from(body)).ok()
+}
+
+/// The same for every server: which one is asked travels with the request.
+static ROUTES: LazyLock<Router> = LazyLock::new(router);

@@ -2,40 +2,52 @@
 
 use std::fmt::Write;
 
-/// A document being written.
+/// A document being written. An element that was opened and closed with nothing between is written as one tag.
 #[derive(Clone, Debug)]
-pub struct Xml(String);
+pub struct Xml {
+    text: String,
+    opened: bool,
+}
 
 impl Xml {
     /// Begins a document.
     pub fn new() -> Xml {
-        Xml("<?xml version=\"1.0\"?>\n".to_owned())
+        Xml { text: "<?xml version=\"1.0\"?>\n".to_owned(), opened: false }
     }
 
     /// Opens an element.
     pub fn open(mut self, name: &str) -> Xml {
-        write!(self.0, "<{name}>").expect("a string takes what is written");
+        write!(self.text, "<{name}>").expect("a string takes what is written");
+        self.opened = true;
         self
     }
 
     /// Opens an element with one attribute.
     pub fn open_with(mut self, name: &str, attribute: &str, value: &str) -> Xml {
         let value = escape(value);
-        write!(self.0, "<{name} {attribute}=\"{value}\">").expect("a string takes what is written");
+        write!(self.text, "<{name} {attribute}=\"{value}\">").expect("a string takes what is written");
+        self.opened = true;
         self
     }
 
-    /// Closes an element.
+    /// Closes the element that was opened last.
     pub fn close(mut self, name: &str) -> Xml {
-        write!(self.0, "</{name}>").expect("a string takes what is written");
+        if self.opened {
+            self.text.pop();
+            self.text.push_str("/>");
+        } else {
+            write!(self.text, "</{name}>").expect("a string takes what is written");
+        }
+        self.opened = false;
         self
     }
 
-    /// An element with a text inside.
-    pub fn leaf(self, name: &str, text: impl AsRef<str>) -> Xml {
-        let mut xml = self.open(name);
-        xml.0.push_str(&write_escaped(text.as_ref(), false));
-        xml.close(name)
+    /// An element with a text inside; two tags even where that is empty.
+    pub fn leaf(mut self, name: &str, text: impl AsRef<str>) -> Xml {
+        let text = write_escaped(text.as_ref(), false);
+        write!(self.text, "<{name}>{text}</{name}>").expect("a string takes what is written");
+        self.opened = false;
+        self
     }
 
     /// Adds one element or more for each of `items`.
@@ -45,7 +57,7 @@ impl Xml {
 
     /// The document.
     pub fn end(self) -> String {
-        self.0 + "\n"
+        self.text + "\n"
     }
 }
 
@@ -89,6 +101,6 @@ mod tests {
         let doc = Xml::new().open("a").leaf("b", "</b>&\"'\u{0}\u{1b}é\r").close("a").end();
         assert_eq!(doc, "<?xml version=\"1.0\"?>\n<a><b>&lt;/b&gt;&amp;\"'&#xE9;</b></a>\n");
         let doc = Xml::new().open_with("a", "m", "\"><x").close("a").end();
-        assert_eq!(doc, "<?xml version=\"1.0\"?>\n<a m=\"&quot;&gt;&lt;x\"></a>\n");
+        assert_eq!(doc, "<?xml version=\"1.0\"?>\n<a m=\"&quot;&gt;&lt;x\"/>\n");
     }
 }

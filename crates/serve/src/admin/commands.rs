@@ -30,8 +30,8 @@ pub(super) struct Command {
 type Outcome = Result<Response, Refusal>;
 
 pub(super) static COMMANDS: [Command; 14] = [
-    command(&["stats", "stats.xml"], Admits::Admin, Tell, |c, p| Ok(xml(stats(c, p).xml()))),
-    command(&["stats.json"], Admits::Admin, Tell, |c, p| Ok(json(stats(c, p).json(Reader::Admin)))),
+    command(&["stats", "stats.xml"], Admits::Admin, Tell, |c, p| Ok(xml(stats(c, p)?.xml()))),
+    command(&["stats.json"], Admits::Admin, Tell, |c, p| Ok(json(stats(c, p)?.json(Reader::Admin)))),
     command(&["publicstats", "publicstats.json"], Admits::All, Tell, |c, _| {
         Ok(json(Icestats::of(c, Reader::Public).json(Reader::Public)))
     }),
@@ -85,11 +85,11 @@ pub(super) fn metadata(caller: &Caller, params: &Params) -> Outcome {
     Ok(said("Metadata update successful", true))
 }
 
-fn stats(caller: &Caller, params: &Params) -> Icestats {
+fn stats(caller: &Caller, params: &Params) -> Result<Icestats, Refusal> {
     let stats = Icestats::of(caller, Reader::Admin);
     match params.text("mount") {
-        Some(mount) => stats.only(&mount),
-        None => stats,
+        Some(_) => Ok(stats.only(fed(caller, params)?.name.as_str())),
+        None => Ok(stats),
     }
 }
 

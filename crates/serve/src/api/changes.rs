@@ -1,7 +1,7 @@
 //! What the API changes. Each of these needs the administrator.
 
-use super::{Destination, Problem, TitleView, mounts::shown};
-use crate::{Mount, MountName, SessionId, admin, ordinary::Caller};
+use super::{Destination, Problem, ReloadView, TitleView, mounts::shown};
+use crate::{CannotServe, Mount, MountName, SessionId, admin, ordinary::Caller};
 use axum::{
     Json,
     extract::{Path, rejection::JsonRejection},
@@ -89,13 +89,30 @@ pub(super) async fn move_all(caller: Caller, Path(name): Path<String>, to: Given
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Reads the configuration again and puts it in force; nobody is dropped. A wrong one changes nothing.
+#[utoipa::path(post, path = "/api/v1/reload", tag = "administer", security(("basic" = []), ("token" = [])),
+    responses((status = 200, body = ReloadView), (status = 401, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(super) async fn reload(caller: Caller) -> Result<Json<ReloadView>, Problem> {
+    administrator(&caller).await?;
+    match caller.station.reload().await {
+        Ok(changed) => Ok(Json(ReloadView { changed: changed.iter().map(ToString::to_string).collect() })),
+        Err(why @ CannotServe::Busy) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())),
+        Err(why) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why.to_string())),
+    }
+}
+
 /// The mount called `name`, for the administrator and nobody else.
 async fn administered(caller: &Caller, name: &str) -> Result<Arc<Mount>, Problem> {
+    administrator(caller).await?;
+    shown(caller, name, true)
+}
+
+async fn administrator(caller: &Caller) -> Result<(), Problem> {
     if caller.is_foreign() {
         return Err(Problem::new(StatusCode::FORBIDDEN, "this was sent by another site's page"));
     }
-    caller.administers().await?;
-    shown(caller, name, true)
+    Ok(caller.administers().await?)
 }
 
 fn given<T>(body: Given<T>) -> Result<T, Problem> {

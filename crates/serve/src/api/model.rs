@@ -206,6 +206,13 @@ pub struct Destination {
     pub to: Option<String>,
 }
 
+/// What a new configuration changed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReloadView {
+    /// One line for each change.
+    pub changed: Vec<String>,
+}
+
 impl MountView {
     /// What is known of `mount`, with names and addresses if the reader is `admin`.
     pub fn of(

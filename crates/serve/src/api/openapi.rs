@@ -27,6 +27,7 @@ pub fn description() -> &'static str {
         changes::retitle,
         changes::follow_up,
         changes::move_all,
+        changes::reload,
         crate::events::follow,
     ),
     modifiers(&Credentials)

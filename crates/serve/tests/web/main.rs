@@ -1,0 +1,11 @@
+//! Everything of a server that answers ordinary requests, asked over real connections.
+
+mod administration;
+mod answers;
+mod api;
+mod events;
+mod files;
+mod kit;
+mod metrics;
+mod nowplaying;
+mod statistics;
