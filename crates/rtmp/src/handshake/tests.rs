@@ -81,3 +81,45 @@ fn what_follows_the_echo_is_left_for_the_chunk_reader() {
     assert_eq!(server.advance(&mut input), Ok(Step::Done));
     assert_eq!(&input[..], b"connect");
 }
+
+/// Whether `reply` proves that its sender read `signature`.
+fn proves(reply: &[u8], signature: &digest::Signature, key: &[u8]) -> bool {
+    let reply: Block = *reply.first_chunk().unwrap();
+    let mut expected = reply;
+    digest::answer(&mut expected, signature, key);
+    expected == reply
+}
+
+#[test]
+fn signatures_are_those_that_ffmpeg_and_nginx_exchanged() {
+    let client = include_bytes!("../../tests/fixtures/ffmpeg_play.c2s");
+    let server = include_bytes!("../../tests/fixtures/nginx_to_player.s2c");
+    let hello: Block = *client[1..].first_chunk().unwrap();
+    let answer: Block = *server[1..].first_chunk().unwrap();
+    let (_, client_signature) = digest::find(&hello, digest::CLIENT_SHORT).unwrap();
+    let (_, server_signature) = digest::find(&answer, digest::SERVER_SHORT).unwrap();
+    assert!(proves(&server[1537..], &client_signature, digest::SERVER));
+    assert!(proves(&client[1537..], &server_signature, digest::CLIENT));
+    let Ok(Step::Write(ours)) = Server::new(5).advance(&mut BytesMut::from(&client[..1537])) else {
+        panic!("no answer")
+    };
+    assert!(proves(&ours[1537..], &client_signature, digest::SERVER));
+}
+
+#[test]
+fn a_client_proves_that_it_read_a_signed_answer_and_echoes_a_simple_one() {
+    let nginx = include_bytes!("../../tests/fixtures/nginx_to_player.s2c");
+    let reply = |answer: &[u8]| {
+        let mut client = Client::new(Style::Digest, 1);
+        let mut input = BytesMut::from(answer);
+        assert!(matches!(client.advance(&mut input), Ok(Step::Write(_))));
+        let Ok(Step::Write(reply)) = client.advance(&mut input) else { panic!("no reply") };
+        reply
+    };
+    let signed: Block = *nginx[1..].first_chunk().unwrap();
+    let (_, signature) = digest::find(&signed, digest::SERVER_SHORT).unwrap();
+    assert!(proves(&reply(&nginx[..1537]), &signature, digest::CLIENT));
+    let mut simple = nginx[..1537].to_vec();
+    simple[700] ^= 1;
+    assert_eq!(reply(&simple), simple[1..]);
+}
