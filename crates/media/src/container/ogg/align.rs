@@ -92,10 +92,12 @@ impl Align {
         }
         let torn =
             self.chain.streams().iter().enumerate().any(|(other, stream)| other != index && stream.open);
+        // what the cutter has offered because there was nothing better stays offered
+        let welcome = !torn || page.role == Role::Entry;
         let last = parts.len() - 1;
         for (number, part) in parts.iter().enumerate() {
             let begins = part.key && part.pieces.first().is_some_and(|piece| piece.begins);
-            let role = if begins && !torn { Role::Entry } else { Role::Plain };
+            let role = if begins && welcome { Role::Entry } else { Role::Plain };
             let lane = self.lane(header.serial);
             lane.added = lane.added.wrapping_add(u32::from(number > 0));
             let header = PageHeader {

@@ -18,9 +18,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 /// an empty page, and another begins with the same codec headers but for the comments. Everything after that
 /// is the source's own packets in pages of the new serial, numbered anew.
 ///
-/// Time runs on through the link, and no sample is lost or heard twice by a decoder that keeps to the standards:
-/// a Vorbis link begins with the last packet again, because decoders only prepare with the first one; an Opus
-/// link with the last 80 ms again, which its pre-skip tells to throw away (RFC 7845 §4.2). FLAC needs neither.
+/// The link's granules begin near zero, as those of every encoder do: mpv counts on it. No sample is lost or
+/// heard twice by a decoder that keeps to the standards: a Vorbis link begins with the last packet again, because
+/// decoders only prepare with the first one; an Opus link with the last 80 ms again, which its pre-skip tells to throw
+/// away (RFC 7845 §4.2). FLAC needs neither. The pages' `at` is not touched.
 ///
 /// Without a title set, and once the source begins a link of its own, everything passes as it is.
 pub struct Retitle {
@@ -35,6 +36,8 @@ pub struct Retitle {
     /// The last packets, as many as the next link would have to repeat.
     tail: VecDeque<Bytes>,
     before: Option<Before>,
+    /// The source's last granule.
+    granule: i64,
     at: Option<Duration>,
     ready: VecDeque<Page>,
 }
@@ -42,7 +45,7 @@ pub struct Retitle {
 #[derive(Debug)]
 struct Ours {
     writer: Writer,
-    /// How much later our granules are than the source's.
+    /// How much later our granules are than the source's; below zero as a rule.
     shift: i64,
 }
 
@@ -52,7 +55,8 @@ struct Opening {
     first: Bytes,
     /// The other header packets.
     others: Vec<Bytes>,
-    shift: i64,
+    /// The granule after the packets that are repeated.
+    begins: i64,
 }
 
 /// What the last page passed on leaves behind.
@@ -77,6 +81,7 @@ impl Retitle {
             assembler: Assembler::default(),
             tail: VecDeque::new(),
             before: None,
+            granule: 0,
             at: None,
             ready: VecDeque::new(),
         }
@@ -111,6 +116,7 @@ impl Retitle {
             }
             self.remember(&page.bytes, &seen.data, seen.gap || !header.continued);
         }
+        self.granule = header.mark().unwrap_or(self.granule);
         self.pass(page);
     }
 
@@ -139,19 +145,16 @@ impl Retitle {
     /// Ends the running stream and begins another one that says `tags`.
     fn begin(&mut self, tags: Tags) {
         let Some(stream) = self.sole() else { return };
-        let Some(Opening { first, others, shift }) = opening(stream, &tags, &self.tail) else { return };
-        let (theirs, ours) =
-            (stream.serial, self.ours.as_ref().map(|ours| (ours.writer.serial(), ours.shift)));
-        let taken = |serial| serial == theirs || Some(serial) == ours.map(|(serial, _)| serial);
-        let mut writer = Writer::new(self.serials.draw(taken));
-        let granule =
-            self.before.map_or(0, |before| before.granule) - ours.map_or(0, |(_, shift)| shift) + shift;
+        let Some(Opening { first, others, begins }) = opening(stream, &tags, &self.tail) else { return };
+        let (theirs, ours) = (stream.serial, self.ours.as_ref().map(|ours| ours.writer.serial()));
+        let mut writer = Writer::new(self.serials.draw(|serial| serial == theirs || Some(serial) == ours));
+        let shift = begins.saturating_sub(self.granule);
         self.close();
         self.shown = Some(tags.clone());
         self.write(writer.lay(&[&first], 0, false), Role::Header, None);
         self.write(writer.lay(&slices(others.iter()), 0, false), Role::Header, Some(Arc::new(tags)));
         if !self.tail.is_empty() {
-            let again = writer.lay(&slices(self.tail.iter()), granule, false);
+            let again = writer.lay(&slices(self.tail.iter()), begins, false);
             self.write(again, Role::Entry, None);
         }
         self.ours = Some(Ours { writer, shift });
@@ -163,7 +166,7 @@ impl Retitle {
             self.close();
         }
         self.tail.clear();
-        self.shown = None;
+        (self.shown, self.granule) = (None, 0);
     }
 
     /// Ends the running stream, unless it has ended.
@@ -230,20 +233,22 @@ fn opening(stream: &Stream, tags: &Tags, tail: &VecDeque<Bytes>) -> Option<Openi
     let before = stream.headers.get(1).and_then(|packet| stream.coding.comments(1, packet));
     let block = comments::write(before.map(comments::vendor).unwrap_or_default(), tags);
     match &stream.coding {
-        Coding::Vorbis(_) => {
+        Coding::Vorbis(ident) => {
+            // ffmpeg does not begin anew and hears the packet twice: that is the time it takes there
+            let length = stream.modes.zip(tail.back()).and_then(|(modes, packet)| modes.block(ident, packet));
             let others = vec![vorbis::comment_header(&block).into(), stream.headers.get(2)?.clone()];
-            Some(Opening { first, others, shift: 0 })
+            Some(Opening { first, others, begins: length.map_or(0, |block| i64::from(block / 2)) })
         }
         Coding::Opus(head) => {
             let repeated: u32 = tail.iter().filter_map(|packet| opus::samples(packet)).sum();
             let pre_skip = if tail.is_empty() { head.pre_skip } else { u16::try_from(repeated).ok()? };
             let first = opus::begin_anew(&first, pre_skip)?.into();
-            let shift = i64::from(pre_skip) - i64::from(head.pre_skip);
-            Some(Opening { first, others: vec![opus::comment_header(&block).into()], shift })
+            let others = vec![opus::comment_header(&block).into()];
+            Some(Opening { first, others, begins: repeated.into() })
         }
         Coding::Flac(_) => {
             let first = flac::begin_anew(&first, 1)?.into();
-            Some(Opening { first, others: vec![flac::comment_header(&block).into()], shift: 0 })
+            Some(Opening { first, others: vec![flac::comment_header(&block).into()], begins: 0 })
         }
         _ => None,
     }
