@@ -2,7 +2,7 @@
 
 use crate::{
     Format, Page,
-    container::{adts, flv, mpa},
+    container::{adts, flv, mpa, ogg},
 };
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ impl Splice {
             Format::Mp3 => Box::new(mpa::Splice::new()),
             Format::Adts => Box::new(adts::Splice::new()),
             Format::Flv => Box::new(flv::Splice::new()),
+            Format::Ogg => Box::new(ogg::Looped::new()),
             _ => return None,
         }))
     }
