@@ -1,6 +1,6 @@
 //! What one may type: the verbs, and what goes with every one of them.
 
-use crate::{bench::Bench, demo, output::Console, pull, push, run, serve};
+use crate::{bench::Bench, check, demo, output::Console, pull, push, run, serve, sign};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -21,6 +21,13 @@ enum Verb {
     Demo(demo::Demo),
     /// Serve live streams to as many listeners as this machine carries
     Serve(serve::Serve),
+    /// Look whether a configuration file is good; exit status 3 when it is not
+    CheckConfig(check::Check),
+    /// Make configurations and what goes into them
+    #[command(subcommand)]
+    Config(check::Make),
+    /// Sign an address, so that it opens a mount for a while
+    Sign(sign::Sign),
     /// Send files as a live stream to a mount of a server
     Push(push::Push),
     /// Receive a stream from a server into a file or a pipe
@@ -55,6 +62,9 @@ impl Levada {
         match self.verb {
             Verb::Demo(demo) => run::block_on(demo.run(console)),
             Verb::Serve(serve) => run::block_on(serve.run(console)),
+            Verb::CheckConfig(check) => check.run(console),
+            Verb::Config(make) => make.run(console),
+            Verb::Sign(sign) => sign.run(),
             Verb::Push(push) => run::block_on(push.run(console)),
             Verb::Pull(pull) => run::block_on(pull.run(console)),
             Verb::Bench(bench) => bench.run(),

@@ -33,12 +33,20 @@ pub struct Layers {
 /// What one flag says.
 #[derive(Clone, Debug)]
 pub struct Flag {
-    /// As typed, such as `--http`.
-    pub name: String,
-    /// The key, with dots. `mount.+` is a new entry of the list, `mount.=/a` the entry of that name.
-    pub key: String,
-    /// The value; its type is that of the key.
-    pub value: String,
+    name: String,
+    path: Vec<Step>,
+    value: String,
+}
+
+/// A step on the way to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into a table, or to a place in a list.
+    Key(String),
+    /// To a new entry of a list.
+    New,
+    /// To the entry of a list that has this name, made if need be.
+    Named(String),
 }
 
 /// A configuration, and who said what in it.
@@ -111,31 +119,60 @@ impl<T> Loaded<T> {
 }
 
 impl Flag {
-    /// What flag `name` says of `key`.
-    pub fn new(name: &str, key: impl Into<String>, value: impl Into<String>) -> Flag {
-        Flag { name: name.into(), key: key.into(), value: value.into() }
+    /// What flag `name` (as typed, such as `--http`) says of `key`, which is written with dots.
+    pub fn new(name: &str, key: &str, value: impl Into<String>) -> Flag {
+        let path = key.split('.').map(|step| Step::Key(step.into())).collect();
+        Flag { name: name.into(), path, value: value.into() }
+    }
+
+    /// What flag `name` says of `key` in an entry of `list`.
+    pub fn entry(name: &str, list: &str, entry: Step, key: &str, value: impl Into<String>) -> Flag {
+        let path = vec![Step::Key(list.into()), entry, Step::Key(key.into())];
+        Flag { name: name.into(), path, value: value.into() }
     }
 
     fn set(&self, said: &mut Node) -> Result<(), Complaint> {
         let origin = Origin::Flag(self.name.clone());
-        let mut path: Vec<String> = Vec::new();
-        for step in self.key.split('.') {
-            let here: Vec<&str> = path.iter().map(String::as_str).collect();
-            path.push(place_in_list(said.find(&here), step).unwrap_or_else(|| step.to_owned()));
+        let mut way: Vec<String> = Vec::new();
+        for step in &self.path {
+            let here: Vec<&str> = way.iter().map(String::as_str).collect();
+            let place = step.place(said.find(&here));
+            if let Step::Named(name) = step {
+                let name_at: Vec<&str> = here.iter().copied().chain([place.as_str(), "name"]).collect();
+                let named = Node::said(name, origin.clone());
+                if said.find(&name_at).is_none() {
+                    said.set(&name_at, named)
+                        .map_err(|why| Complaint::new(origin.clone(), here.join("."), why))?;
+                }
+            }
+            way.push(place);
         }
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        said.set(&path, Node::said(&self.value, origin.clone()))
-            .map_err(|why| Complaint::new(origin, path.join("."), why))
+        let way: Vec<&str> = way.iter().map(String::as_str).collect();
+        said.set(&way, Node::said(&self.value, origin.clone()))
+            .map_err(|why| Complaint::new(origin, way.join("."), why))
     }
 }
 
-/// `+` is the place behind the last.
-fn place_in_list(list: Option<&Node>, step: &str) -> Option<String> {
-    let entries: &[Node] = match list.map(|node| &node.value) {
-        Some(Value::List(list)) => list,
-        _ => &[],
-    };
-    (step == "+").then(|| entries.len().to_string())
+impl Step {
+    /// The key or the place in the list that is meant.
+    fn place(&self, holder: Option<&Node>) -> String {
+        let entries: &[Node] = match holder.map(|node| &node.value) {
+            Some(Value::List(list)) => list,
+            _ => &[],
+        };
+        let called = |entry: &Node, name: &str| {
+            matches!(entry.find(&["name"]).map(|node| &node.value),
+                Some(Value::Text(text) | Value::Loose(text)) if text == name)
+        };
+        match self {
+            Step::Key(key) => key.clone(),
+            Step::New => entries.len().to_string(),
+            Step::Named(name) => {
+                let at = entries.iter().position(|entry| called(entry, name));
+                at.unwrap_or(entries.len()).to_string()
+            }
+        }
+    }
 }
 
 /// `LEVADA__LIMITS__LISTENERS=500`; secrets may be in a file that `…_FILE` names.

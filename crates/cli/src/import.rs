@@ -92,6 +92,7 @@ fn http(root: &Element) -> Table {
         table.set(key, Some(texts).filter(|texts| !texts.is_empty()));
     }
     table.set("shoutcast_mount", stream);
+    let serves_files = root.yes("fileserve") != Some(false);
     let Some(paths) = root.child("paths") else { return table };
     let certificate = paths.say("ssl-certificate").or(paths.say("tls-certificate"));
     table.set("certificate", certificate);
@@ -101,7 +102,7 @@ fn http(root: &Element) -> Table {
     }
     // Its own pages are in Debian's folder; ours need no files.
     let files = paths.say("webroot").filter(|folder| *folder != "/usr/share/icecast2/web");
-    table.set("files", files.filter(|_| root.yes("fileserve") != Some(false)));
+    table.set("files", files.filter(|_| serves_files));
     table
 }
 

@@ -3,14 +3,17 @@
 
 mod args;
 mod bench;
+mod check;
 mod config;
 mod demo;
 mod exit;
+mod import;
 mod output;
 mod pull;
 mod push;
 mod run;
 mod serve;
+mod sign;
 
 use clap::Parser;
 use std::process::ExitCode;

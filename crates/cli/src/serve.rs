@@ -1,20 +1,28 @@
 //! `levada serve`: a server for live streams.
 
+mod layers;
+mod passwords;
+
+pub use layers::read;
+
 use crate::{
-    config::{Flag, Layers},
+    config::{self, Layers, Loaded, Trouble},
     exit::{Exit, USAGE},
     output::Console,
     run,
 };
 use anyhow::{Context, Result};
-use levada_serve::{Config, MountName, Server, config::MountConfig};
-use std::{net::SocketAddr, path::PathBuf};
+use levada_serve::{Config, MountName, Server, Station};
+use passwords::{Passwords, default_folder};
+use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
 
 /// Serve live streams to as many listeners as this machine carries
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Serve {
-    /// Address to serve on; may be said more than once
+    /// Address to serve on, plain and TLS; may be said more than once
     #[arg(long, value_name = "ADDRESS")]
     http: Vec<SocketAddr>,
     /// Configuration file (TOML)
@@ -23,6 +31,27 @@ pub struct Serve {
     /// A mount played from a file in a loop: `BBB.ogv=clip.ogv`
     #[arg(long, value_name = "MOUNT=FILE")]
     mount: Vec<FileMount>,
+    /// Another server to relay: all its mounts, or the one in the address
+    #[arg(long, value_name = "URL")]
+    relay: Vec<Url>,
+    /// Address for SHOUTcast v1 sources; may be said more than once
+    #[arg(long, value_name = "ADDRESS")]
+    shoutcast: Vec<SocketAddr>,
+    /// Certificate for TLS (PEM); read again when it changes
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its key, when it is in another file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Where made passwords and certificates are kept
+    #[arg(long, value_name = "DIRECTORY")]
+    state: Option<PathBuf>,
+    /// Any value of the configuration: `limits.listeners=500`
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
+    /// Show the resulting configuration, and who said what, instead of serving
+    #[arg(long)]
+    print_config: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -31,38 +60,88 @@ struct FileMount {
     file: PathBuf,
 }
 
+#[derive(Clone, Debug)]
+struct Setting {
+    key: String,
+    value: String,
+}
+
 impl Serve {
     /// Serves until somebody wants it to stop.
     ///
     /// # Errors
     /// When the configuration is wrong or an address cannot be had.
     pub async fn run(self, console: Console) -> Result<()> {
-        let config = self.configuration()?;
-        let server = Server::start(config, random_name()?).await.context("cannot serve")?;
+        let layers = self.layers();
+        let mut loaded = load(&layers)?;
+        let mut passwords = Passwords::at(state(&loaded.config));
+        passwords.fill(&mut loaded)?;
+        if self.print_config {
+            return print(&loaded);
+        }
+        let mut config = loaded.config;
+        passwords.make(&mut config)?;
+        let server = Server::start_with(config.clone(), random_name()?, again(layers, &passwords)).await;
+        let server = match server {
+            Ok(server) => server,
+            Err(why) => {
+                passwords.unmake();
+                return Err(why).context("cannot serve");
+            }
+        };
         for address in server.addresses() {
             console.say(format!("serving on http://{address}/"));
         }
-        run::stopped().await;
-        console.say("stopping");
-        server.stop().await;
+        passwords.show(&config, server.addresses().first(), console);
+        tokio::select! {
+            () = run::stopped() => {}
+            () = reload_at_hangup(server.station().clone()) => {}
+        }
+        console.say("stopping; once more ends at once");
+        tokio::select! {
+            () = server.stop() => {}
+            () = run::stopped() => {}
+        }
         Ok(())
     }
+}
 
-    fn configuration(&self) -> Result<Config> {
-        let listen: Vec<_> = self.http.iter().map(ToString::to_string).collect();
-        let flags = match listen.is_empty() {
-            true => Vec::new(),
-            false => vec![Flag::new("--http", "http.listen", format!("{listen:?}"))],
+/// Reads the configuration; what is odd goes to the log.
+fn load(layers: &Layers) -> Result<Loaded<Config>, Trouble> {
+    let (mut loaded, odd) = read(layers)?;
+    odd.iter().for_each(|odd| tracing::warn!(%odd, "configuration"));
+    loaded.config.server.state.get_or_insert_with(default_folder);
+    Ok(loaded)
+}
+
+/// What reads the configuration again: the same layers, the same kept passwords.
+fn again(layers: Layers, passwords: &Passwords) -> levada_serve::Load {
+    let passwords = passwords.kept();
+    Box::new(move || {
+        let read = || {
+            let mut loaded = load(&layers)?;
+            passwords.fill(&mut loaded)?;
+            passwords.complete(&loaded)?;
+            Ok::<_, Trouble>(loaded.config)
         };
-        let layers = Layers { file: self.config.clone(), env: std::env::vars().collect(), flags };
-        let mut config = layers.read::<Config>()?.config;
-        config.mount.extend(self.mount.iter().map(|mount| MountConfig {
-            name: mount.name.to_string(),
-            file: Some(mount.file.clone()),
-            ..MountConfig::default()
-        }));
-        Ok(config)
+        read().map_err(|trouble| trouble.to_string())
+    })
+}
+
+async fn reload_at_hangup(station: Arc<Station>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    while hangup.recv().await.is_some() {
+        let _logged = station.reload().await;
     }
+}
+
+fn state(config: &Config) -> &std::path::Path {
+    config.server.state.as_deref().unwrap_or(std::path::Path::new("."))
+}
+
+fn print(loaded: &Loaded<Config>) -> Result<()> {
+    let text = config::show(loaded).context("the configuration cannot be shown")?;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 impl std::str::FromStr for FileMount {
@@ -72,6 +151,15 @@ impl std::str::FromStr for FileMount {
         let (name, file) = text.split_once('=').ok_or_else(|| Exit(USAGE, "say MOUNT=FILE".into()))?;
         let name = format!("/{}", name.trim_start_matches('/')).parse()?;
         Ok(FileMount { name, file: file.into() })
+    }
+}
+
+impl std::str::FromStr for Setting {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Setting> {
+        let (key, value) = text.split_once('=').ok_or_else(|| Exit(USAGE, "say KEY=VALUE".into()))?;
+        Ok(Setting { key: key.trim().into(), value: value.into() })
     }
 }
 
@@ -88,5 +176,6 @@ pub fn random_name() -> Result<String> {
 const EXAMPLES: &str = "\
 Examples:
   LEVADA__AUTH__SOURCE_PASSWORD=password levada serve --http 127.0.0.1:8000
-  levada serve --config radio.toml
+  levada serve --config radio.toml --set limits.listeners=500
+  levada serve --config radio.toml --print-config
   levada serve --mount BBB.ogv=clip.ogv      # then listen to http://127.0.0.1:8000/BBB.ogv";

@@ -8,11 +8,14 @@ mod htpasswd;
 mod kinds;
 mod mounts;
 mod sign;
+mod stored;
 
 pub use entry::{Entry, Knock, Known, Turned};
 pub use hashes::hash;
 pub use mounts::{announce, deliver};
 pub use sign::{sign, signature_fits};
+pub(crate) use stored::make_private;
+pub use stored::{Role, Stored, make_password};
 
 use crate::{Config, MountName, SessionId, config::Secret, http::Status};
 use guesses::Guesses;

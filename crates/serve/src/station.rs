@@ -15,12 +15,11 @@ use std::{
     io,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// One server's state: the mounts and those who listen to them, the configuration, the counters.
@@ -53,7 +52,7 @@ pub struct Station {
     pub stop: CancellationToken,
     /// A random name; a relay that meets its own refuses.
     pub id: String,
-    config: watch::Sender<Arc<Config>>,
+    config: Mutex<Arc<Config>>,
 }
 
 /// Counters of a whole server; they only grow, except for `connections`.
@@ -122,25 +121,20 @@ impl Station {
             started: SystemTime::now(),
             stop: CancellationToken::new(),
             id,
-            config: watch::Sender::new(Arc::new(config)),
+            config: Mutex::new(Arc::new(config)),
         };
         Ok(Arc::new(station))
     }
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
-        self.config.borrow().clone()
-    }
-
-    /// Follows the configuration, for what starts and stops with its entries: relays, file mounts.
-    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
-        self.config.subscribe()
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts another configuration in force; policies of mounts follow, nobody is dropped.
     pub fn set_config(&self, config: Config) {
         let config = Arc::new(config);
-        self.config.send_replace(config.clone());
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config.clone();
         for mount in self.mounts.list() {
             mount.set_policy(Arc::new(config.policy(&mount.name)));
         }

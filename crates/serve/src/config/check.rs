@@ -1,7 +1,7 @@
 //! What is wrong with a configuration that reads well: values that cannot be meant, and passwords everybody knows.
 
-use super::{Config, HookAuth, MountConfig, RelayConfig, Secret};
-use crate::MountName;
+use super::{Config, HookAuth, MountConfig, RelayConfig, Secret, secret::MASK};
+use crate::{MountName, tls::Files};
 use std::{collections::HashSet, fmt, net::SocketAddr, path::Path, time::Duration};
 
 /// Something wrong, and where.
@@ -64,8 +64,9 @@ impl Config {
             "http.acme",
             "and http.certificate exclude each other",
         );
-        found.file("http.certificate", http.certificate.as_deref());
-        found.file("http.key", http.key.as_deref());
+        if let Some(Err(why)) = Files::of(http).map(|files| files.read()) {
+            found.error("http.certificate", why.to_string());
+        }
         if let Some(folder) = &http.files {
             found.error_if(!folder.is_dir(), "http.files", format!("is no folder: {}", folder.display()));
         }
@@ -169,6 +170,8 @@ impl Config {
         let public = self.http.listen.iter().chain(&self.http.shoutcast).any(|address| !is_local(address));
         for (key, secret) in self.secrets() {
             found.error_if(secret.expose().is_empty(), &key, "is empty; leave it out instead");
+            let masked = "is masked as `--print-config` shows it; the password itself belongs here";
+            found.error_if(secret.expose() == MASK, &key, masked);
             if is_weak(secret.expose()) {
                 let text = "is a password that everybody knows; choose another";
                 found.0.push(Finding { key, fatal: public, text: text.into() });
@@ -384,6 +387,9 @@ mod tests {
             );
             assert!(findings(&text)[0].starts_with("error mount.0.source_password"));
         }
+        assert!(
+            findings("[auth]\nadmin_password = '***'")[0].starts_with("error auth.admin_password: is masked")
+        );
         assert_eq!(findings("[auth]\nsource_password = 'k7qf-3m9x-wd2h'"), [""; 0]);
     }
 }

@@ -1,11 +1,11 @@
 //! Certificates from an authority by ACME (RFC 8555), proven on the very port they are for (TLS-ALPN-01, RFC 8737).
 
 use super::{ACME, BadTls, HTTP, builder, read};
-use crate::config::Acme;
+use crate::{auth::make_private, config::Acme};
 use futures_util::StreamExt;
 use rustls_acme::{AcmeConfig, AcmeState, caches::DirCache};
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -72,12 +72,4 @@ fn trusting(root: Option<&Path>) -> Result<ClientConfig, BadTls> {
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3");
     Ok(client.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Makes a folder that nobody else can look into: a private key will be there.
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
 }
