@@ -5,7 +5,9 @@ mod commands;
 pub use crate::wire::Stats;
 
 use crate::{
-    Address, Capabilities, Refusal, Status, chunk, handshake,
+    Address, Capabilities, Refusal, Status, chunk,
+    ending::Ending,
+    handshake,
     message::{self, Aggregate, Command, Control, Message, UserControl},
     tag, wire,
     wire::{Greeting, Wire},
@@ -39,7 +41,7 @@ pub struct Session {
     call: f64,
     server: Capabilities,
     events: VecDeque<Event>,
-    end: End,
+    ending: Ending<Closed>,
 }
 
 /// What a client connects for.
@@ -147,13 +149,6 @@ enum Phase {
     Running { stream: u32 },
 }
 
-#[derive(Debug)]
-enum End {
-    Open,
-    Closing(Closed),
-    Closed,
-}
-
 /// Why a tag cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -181,13 +176,13 @@ impl Session {
             call: 0.0,
             server: Capabilities::default(),
             events: VecDeque::new(),
-            end: End::Open,
+            ending: Ending::Open,
         }
     }
 
     /// Takes what the server sent; nothing once the session is closed.
     pub fn push(&mut self, now: Duration, bytes: &[u8]) {
-        if matches!(self.end, End::Open) {
+        if self.ending.is_open() {
             self.wire.push(now, bytes);
         }
     }
@@ -198,26 +193,19 @@ impl Session {
             if let Some(event) = self.events.pop_front() {
                 return Some(Output::Event(event));
             }
-            if !matches!(self.end, End::Open) || !self.advance() {
+            if !self.ending.is_open() || !self.advance() {
                 break;
             }
         }
         if let Some(bytes) = self.wire.take_output() {
             return Some(Output::Write(bytes));
         }
-        match std::mem::replace(&mut self.end, End::Closed) {
-            End::Closing(reason) => Some(Output::Close(reason)),
-            End::Open => {
-                self.end = End::Open;
-                None
-            }
-            End::Closed => None,
-        }
+        self.ending.take().map(Output::Close)
     }
 
     /// Does what is due at `now` and says when to call again; poll afterwards.
     pub fn wake(&mut self, now: Duration) -> Option<Duration> {
-        if !matches!(self.end, End::Open) {
+        if !self.ending.is_open() {
             return None;
         }
         let Config { patience, silence, .. } = self.config;
@@ -241,7 +229,8 @@ impl Session {
     /// # Errors
     /// When the stream has not started or is over, or the tag is too long.
     pub fn send(&mut self, tag: &Tag) -> Result<(), SendError> {
-        let (Phase::Running { stream }, Role::Publish, End::Open) = (self.phase, self.role, &self.end) else {
+        let (Phase::Running { stream }, Role::Publish, true) = (self.phase, self.role, self.ending.is_open())
+        else {
             return Err(SendError::Idle);
         };
         let (csid, message) = tag::write(&tag::for_publishing(tag), stream);
@@ -320,9 +309,7 @@ impl Session {
     }
 
     fn close(&mut self, reason: Closed) {
-        if matches!(self.end, End::Open) {
-            self.end = End::Closing(reason);
-        }
+        self.ending.close(reason);
     }
 
     fn tell_buffer(&mut self, stream: u32) {

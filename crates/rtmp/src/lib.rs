@@ -6,6 +6,7 @@ pub mod amf0;
 mod capabilities;
 pub mod chunk;
 pub mod client;
+mod ending;
 pub mod fuzz;
 pub mod handshake;
 pub mod message;

@@ -8,7 +8,9 @@ pub use request::{Connect, Event, Play, Publish, Request};
 
 use crate::{
     capabilities::Capabilities,
-    chunk, handshake,
+    chunk,
+    ending::Ending,
+    handshake,
     message::{self, Aggregate, Command, Control, Message, UserControl},
     refusal::{Asked, Refusal},
     status::{self, Status},
@@ -37,7 +39,7 @@ pub struct Session {
     /// Message streams that the client made and did not delete.
     streams: Vec<u32>,
     events: VecDeque<Event>,
-    end: End,
+    ending: Ending<Closed>,
 }
 
 /// What may be set of a session.
@@ -133,13 +135,6 @@ impl Waiting {
     }
 }
 
-#[derive(Debug)]
-enum End {
-    Open,
-    Closing(Closed),
-    Closed,
-}
-
 impl Session {
     /// A session that begins at `now`; moments are counted from wherever the owner likes. Chance comes from `seed`.
     pub fn new(config: Config, seed: u64, now: Duration) -> Session {
@@ -153,13 +148,13 @@ impl Session {
             active: None,
             streams: Vec::new(),
             events: VecDeque::new(),
-            end: End::Open,
+            ending: Ending::Open,
         }
     }
 
     /// Takes what the client sent; nothing once the session is closed.
     pub fn push(&mut self, now: Duration, bytes: &[u8]) {
-        if !matches!(self.end, End::Open) {
+        if !self.ending.is_open() {
             return;
         }
         self.wire.push(now, bytes);
@@ -174,7 +169,7 @@ impl Session {
             if let Some(event) = self.events.pop_front() {
                 return Some(Output::Event(event));
             }
-            if self.waiting.is_some() || !matches!(self.end, End::Open) {
+            if self.waiting.is_some() || !self.ending.is_open() {
                 break;
             }
             match self.wire.poll() {
@@ -186,19 +181,12 @@ impl Session {
         if let Some(bytes) = self.wire.take_output() {
             return Some(Output::Write(bytes));
         }
-        match std::mem::replace(&mut self.end, End::Closed) {
-            End::Closing(reason) => Some(Output::Close(reason)),
-            End::Open => {
-                self.end = End::Open;
-                None
-            }
-            End::Closed => None,
-        }
+        self.ending.take().map(Output::Close)
     }
 
     /// Does what is due at `now` and says when to call again; poll afterwards.
     pub fn wake(&mut self, now: Duration) -> Option<Duration> {
-        if !matches!(self.end, End::Open) {
+        if !self.ending.is_open() {
             return None;
         }
         let Config { patience, silence, ping, .. } = self.config;
@@ -347,9 +335,7 @@ impl Session {
     }
 
     fn close(&mut self, reason: Closed) {
-        if matches!(self.end, End::Open) {
-            self.end = End::Closing(reason);
-        }
+        self.ending.close(reason);
     }
 
     fn message(&mut self, message: &Message) {

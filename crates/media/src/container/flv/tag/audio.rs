@@ -49,14 +49,7 @@ fn body(head: Head, cursor: Cursor) -> Result<Packet, Error> {
         MULTICHANNEL => What::Metadata,
         other => return Err(Error::PacketType(other)),
     };
-    Ok(Packet {
-        track: head.track,
-        codec: head.fourcc.codec(),
-        fourcc: Some(head.fourcc),
-        what,
-        nanos: head.nanos,
-        data: cursor.0,
-    })
+    Ok(head.packet(what, cursor.0))
 }
 
 const FRAME: What = What::Frame { key: true, composition: 0 };

@@ -1,7 +1,8 @@
 //! The enhanced header that audio and video share: extensions, then one track or several.
 
-use super::packet::{Cursor, Opened, Packet};
+use super::packet::{Cursor, Opened, Packet, What};
 use super::{Error, FourCc};
+use bytes::Bytes;
 
 /// Packet types of the enhanced header that audio and video have in common.
 pub(super) const SEQUENCE_START: u8 = 0;
@@ -22,6 +23,14 @@ pub(super) struct Head {
     pub nanos: u32,
     pub fourcc: FourCc,
     pub track: u8,
+}
+
+impl Head {
+    /// The packet that this head leads to.
+    pub fn packet(self, what: What, data: Bytes) -> Packet {
+        let Head { nanos, fourcc, track, .. } = self;
+        Packet { track, codec: fourcc.codec(), fourcc: Some(fourcc), what, nanos, data }
+    }
 }
 
 /// The extensions before the packet type proper (`ModEx`); returns that type and the nanoseconds among them.

@@ -68,14 +68,7 @@ fn body(head: Head, mut cursor: Cursor) -> Result<Packet, Error> {
         METADATA => What::Metadata,
         other => return Err(Error::PacketType(other)),
     };
-    Ok(Packet {
-        track: head.track,
-        codec: head.fourcc.codec(),
-        fourcc: Some(head.fourcc),
-        what,
-        nanos: head.nanos,
-        data: cursor.0,
-    })
+    Ok(head.packet(what, cursor.0))
 }
 
 fn is_key(frame_type: u8) -> bool {
