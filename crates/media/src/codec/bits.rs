@@ -23,4 +23,20 @@ impl Bits<'_> {
         self.at += 1;
         Some(bit == 1)
     }
+
+    /// An unsigned Exp-Golomb number (H.264 9.1); `None` also where it takes more than 32 bits.
+    pub(crate) fn golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while !self.bit()? {
+            zeros += 1;
+        }
+        let rest = (zeros < 32).then(|| self.read(zeros))??;
+        Some(((1u64 << zeros) - 1) as u32 + rest)
+    }
+
+    /// Leaves out `count` bits.
+    pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
+        self.at = self.at.checked_add(count)?;
+        (self.at <= self.bytes.len() * 8).then_some(())
+    }
 }

@@ -1,0 +1,150 @@
+//! H.265: which units a decoder may begin with, and the configuration that containers want (ISO 14496-15 8.3.3).
+
+use super::{bits::Bits, nal};
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// A video parameter set.
+pub const VPS: u8 = 32;
+/// A sequence parameter set.
+pub const SPS: u8 = 33;
+/// A picture parameter set.
+pub const PPS: u8 = 34;
+/// An access unit delimiter.
+pub const AUD: u8 = 35;
+
+/// The type of a unit; 63 for an empty one.
+pub fn kind(unit: &[u8]) -> u8 {
+    unit.first().map_or(63, |first| first >> 1 & 0x3f)
+}
+
+/// Whether units of this type are slices of a picture with which a decoder may begin.
+pub fn is_irap(kind: u8) -> bool {
+    (16..=23).contains(&kind)
+}
+
+/// Whether a decoder may begin with this access unit in annex B form, of which the beginning is enough.
+pub fn begins(stream: &[u8]) -> bool {
+    let first = nal::units(stream).map(kind).find(|kind| *kind < VPS || (VPS..=SPS).contains(kind));
+    first.is_some_and(|kind| is_irap(kind) || kind >= VPS)
+}
+
+/// The hvcC of these parameter sets, with lengths of four bytes; `None` where there is no usable set.
+pub fn config(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes]) -> Option<Bytes> {
+    let info = Info::parse(sps.first()?)?;
+    let mut out = BytesMut::new();
+    out.put_u8(1);
+    out.put_slice(&info.profile);
+    // no minimum segmentation, any parallelism
+    out.put_slice(&[0xf0, 0, 0xfc, 0xfc | info.chroma, 0xf8 | info.luma, 0xf8 | info.chroma_depth, 0, 0]);
+    out.put_u8((info.layers & 7) << 3 | u8::from(info.nested) << 2 | 3);
+    let arrays =
+        [(VPS, vps), (SPS, sps), (PPS, pps)].map(|(kind, sets)| (kind, &sets[..sets.len().min(255)]));
+    out.put_u8(arrays.len() as u8);
+    for (kind, sets) in arrays {
+        out.put_u8(0x80 | kind);
+        out.put_u16(sets.len() as u16);
+        for set in sets {
+            let set = &set[..set.len().min(usize::from(u16::MAX))];
+            out.put_u16(set.len() as u16);
+            out.put_slice(set);
+        }
+    }
+    Some(out.freeze())
+}
+
+/// By how many pictures decoding runs ahead of showing, from an hvcC; zero where it cannot be told.
+pub fn reorder(hvcc: &[u8]) -> usize {
+    let frames = first_sps(hvcc).and_then(Info::parse).map_or(0, |info| info.reorder as usize);
+    frames.min(super::MOST_REORDERED)
+}
+
+fn first_sps(hvcc: &[u8]) -> Option<&[u8]> {
+    let mut rest = hvcc.get(23..)?;
+    for _ in 0..*hvcc.get(22)? {
+        let &[kind, high, low, ..] = rest else { return None };
+        rest = &rest[3..];
+        for _ in 0..usize::from(high) << 8 | usize::from(low) {
+            let &[high, low, ..] = rest else { return None };
+            let size = usize::from(high) << 8 | usize::from(low);
+            let unit = rest.get(2..2 + size)?;
+            if kind & 0x3f == SPS {
+                return Some(unit);
+            }
+            rest = &rest[2 + size..];
+        }
+    }
+    None
+}
+
+/// What a sequence parameter set says that hvcC repeats (H.265 7.3.2.2).
+struct Info {
+    /// Profile space, tier and profile, compatibility, constraints, level.
+    profile: [u8; 12],
+    layers: u8,
+    nested: bool,
+    chroma: u8,
+    luma: u8,
+    chroma_depth: u8,
+    reorder: u32,
+}
+
+impl Info {
+    fn parse(sps: &[u8]) -> Option<Info> {
+        let plain = nal::unescaped(sps.get(..sps.len().min(LONGEST))?);
+        let body = plain.get(2..)?;
+        let profile: [u8; 12] = *body.get(1..)?.first_chunk()?;
+        let mut bits = Bits::new(body);
+        bits.skip(4)?;
+        let sublayers = bits.read(3)?;
+        let nested = bits.bit()?;
+        bits.skip(96)?;
+        skip_sublayers(&mut bits, sublayers)?;
+        bits.golomb()?;
+        let chroma = bits.golomb()?;
+        if chroma == 3 {
+            bits.skip(1)?;
+        }
+        let (_width, _height) = (bits.golomb()?, bits.golomb()?);
+        if bits.bit()? {
+            for _ in 0..4 {
+                bits.golomb()?;
+            }
+        }
+        let (luma, chroma_depth) = (bits.golomb()?, bits.golomb()?);
+        bits.golomb()?;
+        let first = if bits.bit()? { 0 } else { sublayers };
+        let mut reorder = 0;
+        for _ in first..=sublayers {
+            bits.golomb()?;
+            reorder = bits.golomb()?;
+            bits.golomb()?;
+        }
+        let small = |value: u32, most: u32| u8::try_from(value.min(most)).ok();
+        Some(Info {
+            profile,
+            layers: small(sublayers + 1, 7)?,
+            nested,
+            chroma: small(chroma, 3)?,
+            luma: small(luma, 7)?,
+            chroma_depth: small(chroma_depth, 7)?,
+            reorder,
+        })
+    }
+}
+
+fn skip_sublayers(bits: &mut Bits<'_>, count: u32) -> Option<()> {
+    let mut present = Vec::new();
+    for _ in 0..count {
+        present.push((bits.bit()?, bits.bit()?));
+    }
+    if count > 0 {
+        bits.skip(2 * (8 - count as usize))?;
+    }
+    for (profile, level) in present {
+        bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
+    }
+    Some(())
+}
+
+/// What we read comes in the first bytes, whatever extensions follow.
+const LONGEST: usize = 1024;

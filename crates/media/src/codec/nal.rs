@@ -1,0 +1,63 @@
+//! Network abstraction layer units of H.264 and H.265, between start codes or behind lengths.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// The units of a byte stream with start codes (H.264 annex B), without these; zeros behind a unit are not its own.
+pub fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = after_start_code(stream);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        let end = start_code(here).unwrap_or(here.len());
+        rest = after_start_code(&here[end..]);
+        let last = here[..end].iter().rposition(|&byte| byte != 0)?;
+        Some(&here[..=last])
+    })
+}
+
+/// `units`, each behind its length in four bytes, as avcC and hvcC with a length size of four want it.
+pub fn with_lengths<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+    let mut out = BytesMut::new();
+    for unit in units {
+        out.put_u32(u32::try_from(unit.len()).unwrap_or(u32::MAX));
+        out.put_slice(unit);
+    }
+    out.freeze()
+}
+
+/// A unit without the bytes that keep start codes out of it (H.264 7.4.1).
+pub fn unescaped(unit: &[u8]) -> Vec<u8> {
+    let mut zeros = 0;
+    let keep = |&byte: &u8| {
+        let escape = zeros >= 2 && byte == 3;
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        !escape
+    };
+    unit.iter().copied().filter(keep).collect()
+}
+
+fn start_code(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(3).position(|window| window == [0, 0, 1])
+}
+
+fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
+    start_code(bytes).map(|at| &bytes[at + 3..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_lie_between_start_codes() {
+        let stream = [9, 0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 0, 0, 1, 0x65, 2, 0, 0];
+        let found: Vec<_> = units(&stream).collect();
+        assert_eq!(found, [&[0x67, 1][..], &[0x68], &[0x65, 2]]);
+        assert_eq!(&with_lengths(found)[..8], [0, 0, 0, 2, 0x67, 1, 0, 0]);
+        assert_eq!(units(&[0, 0, 1]).count(), 0);
+    }
+
+    #[test]
+    fn escapes_are_taken_out() {
+        assert_eq!(unescaped(&[1, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3]), [1, 0, 0, 1, 0, 0, 0, 0]);
+    }
+}
