@@ -13,6 +13,10 @@ mod joint;
 pub mod mpa;
 pub mod ogg;
 mod opaque;
+mod order;
+mod probe;
+pub mod ts;
+pub mod webm;
 mod window;
 
 /// A container (or bare stream) format that levada knows by name.
@@ -58,6 +62,20 @@ impl Format {
         }
     }
 
+    /// The format that a stream or file begins with, or `None` where its first bytes are of none that we know.
+    ///
+    /// A few kilobytes are enough. Bare frames are told by two in a row, which may begin behind a tag or within the
+    /// first 4 KiB, because a live stream may begin in the middle of a frame.
+    ///
+    /// ```
+    /// use levada_media::Format;
+    /// assert_eq!(Format::probe(b"OggS\0\x02"), Some(Format::Ogg));
+    /// assert_eq!(Format::probe(b"<html>"), None);
+    /// ```
+    pub fn probe(bytes: &[u8]) -> Option<Format> {
+        probe::probe(bytes)
+    }
+
     /// The `Content-Type` to answer with when the source gave none.
     pub fn content_type(self) -> &'static str {
         match self {
@@ -75,6 +93,8 @@ impl Format {
     pub fn cutter(self) -> Box<dyn Cut> {
         match self {
             Format::Ogg => Box::new(ogg::Cutter::new()),
+            Format::WebM => Box::new(webm::Cutter::new()),
+            Format::MpegTs => Box::new(ts::Cutter::new()),
             Format::Mp3 => Box::new(mpa::Cutter::new()),
             Format::Adts => Box::new(adts::Cutter::new()),
             Format::Flv => Box::new(flv::Cutter::new()),
@@ -84,7 +104,7 @@ impl Format {
 }
 
 /// What a page is for a newcomer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Part of the header set. The first header page after another role begins a new set, which replaces
     /// the old one (chained Ogg, new codec configuration).
@@ -92,6 +112,7 @@ pub enum Role {
     /// A newcomer may begin here, after the header set.
     Entry,
     /// Everything else.
+    #[default]
     Plain,
 }
 
@@ -145,8 +166,9 @@ pub trait Cut: Send {
     fn skipped(&self) -> u64 {
         0
     }
-    /// The whole header set as it is after the last page, where that was a header page that replaces only a part of
-    /// the set (an FLV sequence header that changes in mid-stream). `None` where the run of header pages tells it.
+    /// What newcomers get for header set after the last page, if that was a header page, where it is not the run of
+    /// header pages that ends with it: the page replaces only a part of the set (an FLV sequence header that changes
+    /// in mid-stream), or the set says what is true only for who has all of the stream (a Segment's size).
     fn header_set(&self) -> Option<Bytes> {
         None
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Format, Page,
-    container::{adts, flv, mpa, ogg},
+    container::{adts, flv, mpa, ogg, ts, webm},
 };
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ impl Splice {
     /// ([`Format::Opaque`]).
     pub fn new(format: Format) -> Option<Splice> {
         Some(Splice(match format {
+            Format::WebM => Box::new(webm::Splice::new()),
+            Format::MpegTs => Box::new(ts::Splice::new()),
             Format::Mp3 => Box::new(mpa::Splice::new()),
             Format::Adts => Box::new(adts::Splice::new()),
             Format::Flv => Box::new(flv::Splice::new()),

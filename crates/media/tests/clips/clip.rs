@@ -1,6 +1,7 @@
 //! The clips that ffmpeg made (`tests/data/make.sh`), and their pages.
 
 use levada_media::{Cut, Format, Page, Role};
+use std::sync::Arc;
 
 /// A clip by its path below `tests/data`.
 #[derive(Clone, Copy, Debug)]
@@ -18,16 +19,27 @@ pub const ALL: &[Clip] = &[
     Clip { path: "adts/lc.aac", format: Format::Adts },
     Clip { path: "flv/h264-aac.flv", format: Format::Flv },
     Clip { path: "flv/mp3.flv", format: Format::Flv },
+    Clip { path: "webm/vp8-opus.webm", format: Format::WebM },
+    Clip { path: "webm/vp9.webm", format: Format::WebM },
+    Clip { path: "webm/live.webm", format: Format::WebM },
+    Clip { path: "webm/unknown.webm", format: Format::WebM },
+    Clip { path: "webm/opus.webm", format: Format::WebM },
+    Clip { path: "webm/h264-aac.mkv", format: Format::WebM },
+    Clip { path: "webm/av1.mkv", format: Format::WebM },
+    Clip { path: "ts/h264-aac.ts", format: Format::MpegTs },
+    Clip { path: "ts/h265.ts", format: Format::MpegTs },
+    Clip { path: "ts/mpeg2-mp2.ts", format: Format::MpegTs },
+    Clip { path: "ts/mp2.ts", format: Format::MpegTs },
 ];
 
 impl Clip {
     pub fn bytes(self) -> Vec<u8> {
-        std::fs::read(format!("{}/tests/data/{}", env!("CARGO_MANIFEST_DIR"), self.path)).unwrap()
+        std::fs::read(self.file()).unwrap()
     }
 
-    /// The pages of the whole clip, fed in one piece.
-    pub fn pages(self) -> Vec<Page> {
-        cut(self.format, [&self.bytes()[..]]).0
+    /// The same as a file, for programs.
+    pub fn file(self) -> String {
+        format!("{}/tests/data/{}", env!("CARGO_MANIFEST_DIR"), self.path)
     }
 }
 
@@ -45,22 +57,47 @@ pub fn cut<'a>(format: Format, pieces: impl IntoIterator<Item = &'a [u8]>) -> (V
     (pages, cutter.skipped())
 }
 
-/// What someone gets who joins before page `at`: the header set in force, then everything from the next entry on.
-pub fn joined_at(pages: &[Page], at: usize) -> Option<Vec<u8>> {
-    let entry = at + pages[at..].iter().position(|page| page.role == Role::Entry)?;
-    let mut set: Vec<&Page> = Vec::new();
-    let mut open = false;
-    for page in &pages[..entry] {
-        if page.role == Role::Header {
-            if !open {
-                set.clear();
-            }
-            set.push(page);
+/// A stream as a channel has it: each page with the header set that is in force after it.
+pub struct Stream {
+    pub pages: Vec<Page>,
+    sets: Vec<Arc<Vec<u8>>>,
+}
+
+impl Stream {
+    /// Takes the pages of `bytes` from a cutter of `format`.
+    pub fn cut(format: Format, bytes: &[u8]) -> Stream {
+        let mut stream = Stream { pages: Vec::new(), sets: Vec::new() };
+        let mut cutter = format.cutter();
+        cutter.push(bytes);
+        while let Some(page) = cutter.poll() {
+            stream.push(page, cutter.header_set().map(|set| set.to_vec()));
         }
-        open = page.role == Role::Header;
+        cutter.finish();
+        while let Some(page) = cutter.poll() {
+            stream.push(page, cutter.header_set().map(|set| set.to_vec()));
+        }
+        stream
     }
-    let stream = set.into_iter().chain(&pages[entry..]);
-    Some(stream.flat_map(|page| page.bytes.iter().copied()).collect())
+
+    fn push(&mut self, page: Page, set: Option<Vec<u8>>) {
+        let before = self.sets.last().cloned().unwrap_or_default();
+        let open = self.pages.last().is_some_and(|page| page.role == Role::Header);
+        self.sets.push(match (page.role, set) {
+            (Role::Header, Some(set)) => Arc::new(set),
+            (Role::Header, None) if open => Arc::new([&before[..], &page.bytes].concat()),
+            (Role::Header, None) => Arc::new(page.bytes.to_vec()),
+            _ => before,
+        });
+        self.pages.push(page);
+    }
+
+    /// What someone gets who joins before page `at`: the header set in force, then everything from the next entry on.
+    pub fn joined_at(&self, at: usize) -> Option<Vec<u8>> {
+        let entry = at + self.pages[at..].iter().position(|page| page.role == Role::Entry)?;
+        let mut joined = self.sets[entry].to_vec();
+        self.pages[entry..].iter().for_each(|page| joined.extend_from_slice(&page.bytes));
+        Some(joined)
+    }
 }
 
 /// A small generator of chances (xorshift64*): the same seed, the same chances.

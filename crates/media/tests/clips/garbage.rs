@@ -5,8 +5,13 @@ use levada_media::Format;
 use proptest::prelude::*;
 
 /// The formats, each with the most bytes that its cutter may hold.
-const FORMATS: &[(Format, u64)] =
-    &[(Format::Mp3, 80 << 10), (Format::Adts, 80 << 10), (Format::Flv, 5 << 20)];
+const FORMATS: &[(Format, u64)] = &[
+    (Format::Mp3, 80 << 10),
+    (Format::Adts, 80 << 10),
+    (Format::Flv, 5 << 20),
+    (Format::WebM, 9 << 20),
+    (Format::MpegTs, 16 << 10),
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
@@ -70,12 +75,12 @@ fn a_stream_goes_on_after_garbage() {
         let (clean, _) = cut(clip.format, [&bytes[..]]);
         let (pages, skipped) = cut(clip.format, damaged.chunks(1000));
         let kept = pages.iter().filter(|page| clean.iter().any(|other| other.bytes == page.bytes)).count();
-        assert!(kept * 10 >= clean.len() * loss(*clip), "{clip:?}: {kept} of {} pages kept", clean.len());
+        assert!(kept * 10 >= clean.len() * least(*clip), "{clip:?}: {kept} of {} pages kept", clean.len());
         assert!(skipped > 1000, "{clip:?}: only {skipped} skipped");
     }
 }
 
-/// How many tenths of the pages must survive: a container that one can enter only at clusters loses one.
-fn loss(_clip: Clip) -> usize {
-    9
+/// How many tenths of the pages must survive: WebM can be entered again only at one of its three or so clusters.
+fn least(clip: Clip) -> usize {
+    if clip.format == Format::WebM { 4 } else { 9 }
 }

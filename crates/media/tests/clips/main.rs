@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod clip;
+mod demux;
 mod garbage;
 mod joins;
 mod player;
+mod splice;
 mod split;

@@ -79,7 +79,8 @@ fn play(port: u16, numbers: &[usize]) -> Option<String> {
     for input in 0..numbers.len() {
         command.args(["-map", &input.to_string()]);
     }
-    let output = command.args(["-threads", "1", "-f", "null", "-"]).output();
+    // in the container's own time: the encoder of nothing would round it to frames, and complain where two of them meet
+    let output = command.args(["-threads", "1", "-enc_time_base", "-1", "-f", "null", "-"]).output();
     let output = output.unwrap_or_else(|why| panic!("ffmpeg is needed for this test: {why}"));
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     (!output.status.success() || !words.trim().is_empty()).then(|| format!("{} {words}", output.status))
@@ -104,6 +105,15 @@ pub fn probe(arguments: &[&str], bytes: &[u8]) -> String {
     });
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && words.trim().is_empty(), "{arguments:?}: {words}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What ffprobe prints about a file.
+pub fn list(file: &str, arguments: &[&str]) -> String {
+    let output =
+        Command::new("ffprobe").args(["-v", "error", "-of", "csv=p=0"]).args(arguments).arg(file).output();
+    let output = output.unwrap_or_else(|why| panic!("ffprobe is needed for this test: {why}"));
+    assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -1,7 +1,7 @@
 //! The same bytes give the same pages, however they are split.
 
 use crate::clip::{ALL, Chance, cut};
-use levada_media::Role;
+use levada_media::{Format, Role};
 
 #[test]
 fn every_split_gives_the_same_pages() {
@@ -38,11 +38,23 @@ fn the_pages_joined_are_the_clip_less_what_was_skipped() {
 #[test]
 fn time_grows_to_the_length_of_the_clip() {
     for clip in ALL {
-        let pages = clip.pages();
+        let (pages, _) = cut(clip.format, [&clip.bytes()[..]]);
         let times: Vec<_> = pages.iter().filter_map(|page| page.at).collect();
         assert!(times.is_sorted(), "{clip:?}");
         let span = (times[times.len() - 1] - times[0]).as_secs_f64();
         assert!((2.8..3.2).contains(&span), "{clip:?} lasts {span}");
+    }
+}
+
+/// From the beginning, and from within the first frames or packets where a listener of another server may come in.
+#[test]
+fn every_clip_is_told_by_its_first_bytes() {
+    for clip in ALL {
+        let bytes = clip.bytes();
+        assert_eq!(Format::probe(&bytes[..4096]), Some(clip.format), "{clip:?}");
+        if matches!(clip.format, Format::Mp3 | Format::Adts | Format::MpegTs) {
+            assert_eq!(Format::probe(&bytes[5001..9097]), Some(clip.format), "{clip:?} from its middle");
+        }
     }
 }
 

@@ -29,9 +29,12 @@ make webm/vp8-opus.webm -map 1 -map 0 -c:v libvpx -b:v 40k -g 15 -deadline good 
 make webm/vp9.webm -map 1 -c:v libvpx-vp9 -b:v 40k -g 20 -deadline good -cpu-used 4 -f webm -dash 0
 make webm/live.webm -map 1 -map 0 -c:v libvpx -b:v 40k -g 15 -deadline realtime -cpu-used 8 \
   -c:a libvorbis -b:a 32k -live 1 -cluster_time_limit 400 $title
+# through a pipe ffmpeg cannot go back, so Segment and Clusters are of unknown size
+make pipe: -map 1 -map 0 -c:v libvpx -b:v 40k -g 15 -deadline realtime -cpu-used 8 \
+  -c:a libopus -b:a 16k -live 1 -f webm >webm/unknown.webm
 make webm/opus.webm -map 0 -c:a libopus -b:a 24k -cluster_time_limit 500
 make webm/h264-aac.mkv -map 1 -map 0 -c:v libx264 -preset slow -b:v 40k -g 15 -bf 2 -c:a aac -b:a 24k
-make webm/av1.mkv -map 1 -c:v libaom-av1 -cpu-used 8 -b:v 30k -g 15 -lag-in-frames 0
+make webm/av1.mkv -map 1 -c:v libaom-av1 -cpu-used 8 -b:v 30k -g 15 -lag-in-frames 0 -cluster_time_limit 1000
 make ts/h264-aac.ts -map 1 -map 0 -c:v libx264 -preset slow -b:v 40k -g 15 -bf 2 -c:a aac -b:a 24k
 make ts/h265.ts -map 1 -c:v libx265 -preset fast -b:v 40k -x265-params log-level=warning:keyint=15:info=0
 make ts/mpeg2-mp2.ts -map 1 -map 0 -c:v mpeg2video -r 25 -b:v 60k -g 12 -bf 2 -c:a mp2 -ac 1 -b:a 32k

@@ -6,7 +6,7 @@ use super::{
     meta,
     tag::{self, Kind, Tag, Unwrap, What, packets},
 };
-use crate::{Cut, Item, Page, Role, TrackInfo};
+use crate::{Cut, Item, Page, Role, TrackInfo, container::clock::APART};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
@@ -86,7 +86,7 @@ impl Cutter {
     fn time(&mut self, raw: u32) -> Duration {
         let at = self.clock.unwrap(raw).0;
         self.first.get_or_insert(at);
-        if at > self.newest || at < self.newest - INTERLEAVE {
+        if at > self.newest || at < self.newest - APART.as_millis() as i64 {
             self.newest = at;
         }
         Duration::from_millis(u64::try_from(self.newest).unwrap_or(0))
@@ -127,8 +127,6 @@ impl Cut for Cutter {
     }
 }
 
-/// Milliseconds by which the tracks of one stream may be apart (facts on RTMP: one to three seconds).
-const INTERLEAVE: i64 = 3_000;
 /// Milliseconds that a newcomer waits for pictures that the file header announces; many writers announce what they do
 /// not have.
 const PATIENCE: i64 = 5_000;

@@ -63,9 +63,9 @@ fn body(payload: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
-    match payload.get(at)? {
-        &OBJECT => Some(at + 1),
-        &ECMA_ARRAY => Some(at + 5),
+    match *payload.get(at)? {
+        OBJECT => Some(at + 1),
+        ECMA_ARRAY => Some(at + 5),
         _ => None,
     }
 }

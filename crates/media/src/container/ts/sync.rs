@@ -1,0 +1,82 @@
+//! Finds packets in a run of bytes.
+
+use super::packet::{Packet, SIZE, SYNC};
+use crate::container::window::Window;
+
+/// Once three packets in a row began with the sync byte, each goes out with its last byte, until one does not.
+#[derive(Default)]
+pub(super) struct Sync {
+    window: Window,
+    found: bool,
+    ended: bool,
+}
+
+impl Sync {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.window.push(bytes);
+    }
+
+    /// The input ended.
+    pub(super) fn finish(&mut self) {
+        self.ended = true;
+    }
+
+    /// What follows is a new beginning.
+    pub(super) fn restart(&mut self) {
+        self.window.restart();
+        (self.found, self.ended) = (false, false);
+    }
+
+    pub(super) fn skipped(&self) -> u64 {
+        self.window.skipped()
+    }
+
+    /// The next packet, `None` when more bytes are needed.
+    pub(super) fn poll(&mut self) -> Option<Packet> {
+        let front = self.window.front();
+        self.found &= front.first().is_none_or(|&first| first == SYNC);
+        if !self.found && !self.hunt() {
+            return None;
+        }
+        if self.window.front().len() < SIZE {
+            let left = if self.ended { self.window.front().len() } else { 0 };
+            self.window.skip(left as u64);
+            return None;
+        }
+        Packet::parse(self.window.take(SIZE))
+    }
+
+    /// Skips to where packets seem to begin; whether they do.
+    fn hunt(&mut self) -> bool {
+        let front = self.window.front();
+        for at in 0..front.len() {
+            let mut three = (0..3).map(|n| front.get(at + n * SIZE));
+            match three.try_fold(true, |all, byte| byte.map(|&byte| all && byte == SYNC)) {
+                Some(false) => {}
+                Some(true) => return self.found_at(at),
+                // not all three are there yet
+                None if !self.ended && is_hopeful(front, at) => {
+                    self.window.skip(at as u64);
+                    return false;
+                }
+                None if self.ended && is_hopeful(front, at) && front.len() - at >= SIZE => {
+                    return self.found_at(at);
+                }
+                None => {}
+            }
+        }
+        self.window.skip(front.len() as u64);
+        false
+    }
+
+    fn found_at(&mut self, at: usize) -> bool {
+        self.window.skip(at as u64);
+        self.found = true;
+        true
+    }
+}
+
+/// Whether what is there of three sync bytes from `at` on is one.
+fn is_hopeful(front: &[u8], at: usize) -> bool {
+    (0..3).filter_map(|n| front.get(at + n * SIZE)).all(|&byte| byte == SYNC)
+}
