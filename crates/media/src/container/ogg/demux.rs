@@ -126,6 +126,10 @@ impl crate::Demux for Demux {
         let hopeless = !self.found && self.sync.skipped() > MOST_FOREIGN;
         if hopeless { Err(Error::Not("Ogg")) } else { Ok(None) }
     }
+
+    fn finish(&mut self) {
+        self.sync.finish();
+    }
 }
 
 impl Lane {
