@@ -4,6 +4,8 @@
 
 pub mod browser;
 pub mod http;
+pub mod icecast;
+pub mod programs;
 
 use anyhow::{Context, Result, bail, ensure};
 use std::{
