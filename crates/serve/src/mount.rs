@@ -51,8 +51,8 @@ struct Stage {
     source: Arc<Source>,
     publisher: Publisher<Piece>,
     cutter: Box<dyn Cut>,
-    /// Ogg has its titles in its headers: they are set on the way.
-    retitle: Option<ogg::Retitle>,
+    /// What Ogg needs on the way.
+    ogg: Option<OggStage>,
     tags: Arc<Tags>,
     let_go: CancellationToken,
 }
@@ -138,7 +138,7 @@ impl Mount {
         live.stage = Some(Stage {
             publisher: self.rendition.open(),
             cutter: source.format.cutter(),
-            retitle: (source.format == Format::Ogg).then(|| ogg::Retitle::new(seed)),
+            ogg: (source.format == Format::Ogg).then(|| OggStage::new(seed)),
             tags: Arc::default(),
             let_go: let_go.clone(),
             source: source.clone(),
@@ -273,18 +273,38 @@ impl Stage {
         if let Some(tags) = &page.tags {
             self.tags = tags.clone();
         }
-        let Some(retitle) = &mut self.retitle else { return self.publisher.send(Piece(page)) };
-        retitle.push(page);
-        while let Some(page) = retitle.poll() {
-            self.publisher.send(Piece(page));
-        }
+        let Some(ogg) = &mut self.ogg else { return self.publisher.send(Piece(page)) };
+        ogg.push(page, |page| self.publisher.send(Piece(page)));
     }
 
     fn retitle(&mut self, tags: Tags) {
         self.tags = Arc::new(tags.clone());
-        match &mut self.retitle {
-            Some(retitle) if retitle.can() => retitle.set(tags),
+        match &mut self.ogg {
+            Some(ogg) if ogg.retitle.can() => ogg.retitle.set(tags),
             _ => self.publisher.send(Piece(Page::tags(tags))),
+        }
+    }
+}
+
+/// Some sources put a key frame into the middle of a page, where nobody can begin; and Ogg has its titles in its
+/// headers. Both are set right on the way.
+struct OggStage {
+    align: ogg::Align,
+    retitle: ogg::Retitle,
+}
+
+impl OggStage {
+    fn new(seed: u64) -> OggStage {
+        OggStage { align: ogg::Align::new(), retitle: ogg::Retitle::new(seed) }
+    }
+
+    fn push(&mut self, page: Page, mut sink: impl FnMut(Page)) {
+        self.align.push(page);
+        while let Some(page) = self.align.poll() {
+            self.retitle.push(page);
+            while let Some(page) = self.retitle.poll() {
+                sink(page);
+            }
         }
     }
 }
