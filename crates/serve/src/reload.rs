@@ -150,7 +150,7 @@ impl Keeper {
                 tracing::info!(changes = changes.len(), "configuration read again");
             }
             Err(why) => {
-                why.to_string().lines().for_each(|line| tracing::error!(why = line, "configuration"));
+                why.to_string().lines().for_each(|line| tracing::error!(why = %line, "configuration"));
                 tracing::error!("the new configuration is wrong; the old one stays in force");
             }
         }
