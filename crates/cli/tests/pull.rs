@@ -167,7 +167,8 @@ fn scripted(answers: Vec<Vec<u8>>) -> Result<std::net::SocketAddr> {
     thread::spawn(move || {
         for answer in answers {
             let Ok((mut client, _)) = listener.accept() else { return };
-            let mut lines = BufReader::new(client.try_clone().unwrap());
+            let Ok(copy) = client.try_clone() else { return };
+            let mut lines = BufReader::new(copy);
             let mut line = String::new();
             while lines.read_line(&mut line).is_ok_and(|_| line.trim_end() != "") {
                 line.clear();

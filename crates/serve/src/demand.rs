@@ -19,6 +19,8 @@ use tokio::{
 pub struct Demand {
     suppliers: AtomicUsize,
     waiting: watch::Sender<Vec<Via>>,
+    /// How often it was tried in vain.
+    failures: watch::Sender<u64>,
 }
 
 /// Says that the mount's source comes on demand, for as long as it lives.
@@ -44,13 +46,18 @@ impl Demand {
         self.suppliers.load(Relaxed) > 0
     }
 
+    /// Tells those who wait that it was tried in vain.
+    pub fn fail(&self) {
+        self.failures.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     /// The servers on whose way those are who wait.
     pub fn via(&self) -> Via {
         self.waiting.borrow().iter().fold(Via::default(), |all, via| all.and(via))
     }
 }
 
-/// Waits until `mount` can be heard if its source comes on demand, at most ten seconds. Keep the result until the
+/// Waits until `mount` can be heard if its source comes on demand, or was tried in vain; at most ten seconds. Keep the result until the
 /// listener is counted.
 ///
 /// # Errors
@@ -67,17 +74,16 @@ pub async fn wake(
     if via.has(&station.id) {
         return Err(Circle);
     }
+    let mut failures = mount.demand.failures.subscribe();
     mount.demand.waiting.send_modify(|waiting| waiting.push(via.clone()));
     let waiting = Waiting(mount.clone(), via);
     let mut changes = station.mounts.watch();
-    let awake = async {
-        while switch::audible(mount, station).is_none() && mount.demand.is_armed() {
-            if changes.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    let _in_vain = timeout(PATIENCE, awake).await;
+    let awake =
+        async { while switch::audible(mount, station).is_none() && changes.changed().await.is_ok() {} };
+    tokio::select! {
+        _too_late = timeout(PATIENCE, awake) => {}
+        _in_vain = failures.changed() => {}
+    }
     Ok(Some(waiting))
 }
 

@@ -148,7 +148,7 @@ mod tests {
     fn stream() -> (Ledger, Vec<u8>) {
         let ledger = Ledger::default();
         ledger.write(&Page::new(Bytes::from_static(b"HEAD"), Role::Header));
-        let body: Vec<u8> = (0..20_000u32).map(|n| (n * n >> 5) as u8).collect();
+        let body: Vec<u8> = (0..20_000u32).map(|n| ((n * n) >> 5) as u8).collect();
         body.chunks(500).for_each(|page| ledger.write(&Page::new(Bytes::copy_from_slice(page), Role::Entry)));
         (ledger, body)
     }

@@ -68,13 +68,18 @@ impl Feed {
         let mut backoff = Backoff::default();
         let mut held = Held { claim: None, until: Instant::now() };
         loop {
+            let mut played = false;
             for parent in &self.parents {
                 let began = Instant::now();
                 let why = self.play(parent, mount, &mut held).await;
                 tracing::info!(mount = %self.name, from = %shown(parent), %why, "relay lost");
+                played |= mount.source().is_some();
                 if began.elapsed() > STEADY {
                     backoff.reset();
                 }
+            }
+            if !played {
+                mount.demand.fail();
             }
             held.during(sleep(backoff.wait())).await;
         }
