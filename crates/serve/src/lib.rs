@@ -13,6 +13,7 @@ pub mod config;
 pub mod conn;
 pub mod demand;
 mod doors;
+pub mod directory_yp;
 pub mod egress;
 pub mod events;
 mod file_source;

@@ -4,7 +4,7 @@ use crate::{
     Config, Station,
     access::AccessLog,
     auth::{self, Auth},
-    events, file_source, history, relay,
+    directory_yp, events, file_source, history, relay,
     reload::{CannotServe, Keeper, Load},
     switch,
 };
@@ -40,6 +40,7 @@ impl Server {
         server.tasks.spawn(switch::run(server.station.clone()));
         server.tasks.spawn(history::run(server.station.clone()));
         server.tasks.spawn(events::run(server.station.clone()));
+        server.tasks.spawn(directory_yp::run(server.station.clone()));
         server.tasks.spawn(file_source::run(server.station.clone()));
         server.tasks.spawn(relay::run(server.station.clone()));
         server.tasks.spawn(auth::announce(server.station.clone()));

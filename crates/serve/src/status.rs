@@ -3,6 +3,8 @@
 mod json;
 mod tracks;
 
+pub use tracks::subtype;
+
 use crate::{Mount, Origin, Source, egress, ordinary::Caller, stamp, xml::Xml};
 use axum::{
     http::header,

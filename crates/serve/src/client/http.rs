@@ -87,6 +87,28 @@ impl Client {
         Ok(Incoming { url: url.clone(), reply, wire, ahead, body, silence: self.patience.silence })
     }
 
+    /// Sends `form` to `url` and returns the head of the answer; its body is not looked at.
+    ///
+    /// # Errors
+    /// When there is no connection, or no answer within `patience`.
+    pub async fn post(&self, url: &Url, form: &str, patience: Duration) -> Result<Reply, Error> {
+        let length = form.len().to_string();
+        let fields = [
+            ("Accept", "*/*"),
+            ("Content-Length", length.as_str()),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Connection", "close"),
+        ];
+        let request = self.head("POST", "HTTP/1.1", url, &fields) + form;
+        let exchange = async {
+            let mut wire = self.open(url).await?;
+            wire.write_all(request.as_bytes()).await.map_err(Error::Broken)?;
+            wire.flush().await.map_err(Error::Broken)?;
+            self.reply(&mut wire, &mut BytesMut::new()).await
+        };
+        timeout(patience, exchange).await.map_err(|_| Error::Patience("answer"))?
+    }
+
     /// Connects to the host of `url`.
     ///
     /// # Errors

@@ -27,6 +27,12 @@ pub(super) fn describe(values: &mut Values, format: Format, tracks: &[TrackInfo]
     }
 }
 
+/// The codecs inside an Ogg stream, as Icecast names them: the one that began last comes first.
+pub fn subtype(format: Format, tracks: &[TrackInfo]) -> String {
+    let names = tracks.iter().rev().map(|track| name(track.codec)).filter(|name| !name.is_empty());
+    if format == Format::Ogg { names.collect::<Vec<_>>().join("/") } else { String::new() }
+}
+
 fn describe_vorbis(values: &mut Values, setup: &[u8]) {
     let Some((ident, packet)) = first(setup).and_then(|p| Some((vorbis::Ident::parse(p)?, p))) else {
         return;

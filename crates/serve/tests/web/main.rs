@@ -3,6 +3,7 @@
 mod administration;
 mod answers;
 mod api;
+mod directories;
 mod events;
 mod files;
 mod kit;

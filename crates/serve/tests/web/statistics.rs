@@ -17,28 +17,22 @@ use tokio::{
 };
 
 /// What each source says of itself, and the media that it sends.
-const SOURCES: [(&str, &str, &str, &str); 6] = [
+const SOURCES: [(&str, &str, &str, &str); 5] = [
     (
         "/a.mp3",
         "audio/mpeg",
         "ice-name: N & <m> \"q\"\r\nice-genre: G\r\nice-url: http://x/\r\nice-public: 1\r\n",
-        "chords.mp3",
+        "",
     ),
     (
         "/butt.mp3",
         "audio/mpeg",
         "ice-bitrate: 96\r\nice-audio-info: ice-samplerate=44100;ice-bitrate=128;ice-channels=2\r\nUser-Agent: butt\r\n",
-        "chords.mp3",
+        "",
     ),
-    (
-        "/shout.mp3",
-        "audio/mpeg",
-        "ice-audio-info: quality=2;bitrate=128;samplerate=44100;channels=2\r\n",
-        "chords.mp3",
-    ),
+    ("/shout.mp3", "audio/mpeg", "ice-audio-info: quality=2;bitrate=128;samplerate=44100;channels=2\r\n", ""),
     ("/c.ogv", "application/ogg", "ice-description: D\r\nUser-Agent: v\r\n", "testcard.ogv"),
-    ("/v.ogg", "application/ogg", "User-Agent: x\r\n", "chords.ogg"),
-    ("/w.webm", "video/webm", "ice-name: \u{e9}\r\n", "fractal.webm"),
+    ("/v.ogg", "application/ogg", "User-Agent: x\r\nice-name: \u{e9}\r\n", "chords.ogg"),
 ];
 
 /// A real Icecast on a free port, ended when dropped.
@@ -96,7 +90,8 @@ impl Asked {
         let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../media");
         let mut sources = Vec::new();
         for (mount, content_type, fields, file) in &SOURCES[..count] {
-            let bytes = fs::read(media.join(file))?;
+            // Our titles come from ID3 and WebM's tags too, Icecast's do not: these have none.
+            let bytes = if file.is_empty() { mp3(200) } else { fs::read(media.join(file))? };
             let fields = format!("Content-Type: {content_type}\r\n{fields}");
             sources.push(put(address, mount, &fields, &bytes).await?);
         }
@@ -253,7 +248,8 @@ async fn refusals_are_icecasts_too() -> Result<()> {
         ("/admin/killsource?mount=/butt.mp3", &admin),
     ] {
         let (here, there) = (ours.get(path, who).await?, theirs.get(path, who).await?);
-        assert_eq!((here.status, here.text()), (there.status, there.text()), "{path}");
+        let text = |reply: &Reply| CHANGING.iter().fold(reply.text(), |text, name| blank(&text, name));
+        assert_eq!((here.status, text(&here)), (there.status, text(&there)), "{path}");
         assert_eq!(here.field("www-authenticate"), there.field("www-authenticate"), "{path}");
         assert_eq!(here.field("content-type"), there.field("content-type"), "{path}");
     }
