@@ -119,7 +119,7 @@ pub async fn welcome(stream: TcpStream, station: &Station) -> Option<Stream> {
         Ok(Ok(stream)) => stream,
         Ok(Err(why)) => {
             station.counters.bad_requests.fetch_add(1, Relaxed);
-            tracing::debug!(%why, "no TLS");
+            tracing::debug!(%why, "TLS failed");
             None
         }
         Err(_late) => {
