@@ -279,6 +279,11 @@ impl Link {
         }
     }
 
+    /// The delay of a packet that nothing else delays.
+    pub(crate) fn base_delay(&self) -> u64 {
+        self.delay
+    }
+
     pub(crate) fn poll_at(&mut self, now: u64) -> Option<Outcome> {
         let now = self.advance(now);
         if let Some(dropped) = self.fallen.pop_front() {

@@ -4,6 +4,7 @@ use crate::config::{ConfigError, LinkConfig};
 use crate::units::nearest;
 use crate::{Distribution, Replay};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -148,7 +149,22 @@ impl<'de> Deserialize<'de> for LinkConfig {
 }
 
 /// A value of a table, of whatever simple type it is written in.
-struct Scalar(String);
+pub(crate) struct Scalar(String);
+
+/// A table of keys as one line; a value in tc's words becomes one of the nicer spelling.
+pub(crate) fn join(table: &BTreeMap<String, Scalar>) -> Result<String, ConfigError> {
+    let mut pairs = Vec::new();
+    for (key, Scalar(value)) in table {
+        if !value.contains(char::is_whitespace) {
+            pairs.push(format!("{key}={value}"));
+            continue;
+        }
+        let mut said = LinkConfig::default();
+        said.edit_pairs([(key.as_str(), value.as_str())], Library::EMPTY)?;
+        pairs.push(said.to_string());
+    }
+    Ok(pairs.join(" "))
+}
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {

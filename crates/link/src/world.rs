@@ -1,0 +1,275 @@
+//! Many machines in virtual time: a network in one thread, whose every run with one seed is the same.
+
+use crate::chance::mix;
+use crate::machine::{Closed, Input, Machine, Output, Transmit};
+use crate::trace::Record;
+use crate::units::{LONGEST, nanos};
+use crate::{ConfigError, Link, LinkConfig};
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+mod agenda;
+mod flow;
+mod hosts;
+mod parcels;
+mod streams;
+mod transit;
+
+use agenda::Agenda;
+pub use hosts::{Access, HostId, Way};
+use hosts::{Host, NONE, Path};
+use parcels::Parcels;
+use streams::Streams;
+
+/// Machines connected by links, in virtual time.
+///
+/// Each host has a link up to a core that is infinitely fast and a link down from it; the core may take time, by a
+/// function of the two hosts. A datagram goes up, across and down, and meets there what those links do; one with a
+/// flipped bit is dropped at the end, as by a checksum. A byte stream goes the same way in packets of up to 1448 bytes
+/// that wait in the same queues and take the same time, but are never lost, and at most 256 KiB of it are under way:
+/// retransmission and congestion control are not modelled. Lengths on the links include headers of IPv4 and UDP (28
+/// bytes) or TCP (40).
+///
+/// Hosts have addresses in 10.0.0.0/8, all with port 7000. The world's clock begins at zero; machines see it added to
+/// the `Instant` given, which changes nothing else. What they do at one moment happens in the order in which they were
+/// added or woken, so a run is the same for the same seed, which [`trace_hash`](World::trace_hash) shows.
+pub struct World<M: Machine> {
+    start: Instant,
+    now: u64,
+    seed: u64,
+    agenda: Agenda<Item>,
+    hosts: Vec<Host<M>>,
+    paths: Vec<Path>,
+    parcels: Parcels,
+    streams: Streams,
+    core: Option<Core>,
+    watcher: Option<Watcher>,
+    hash: u64,
+    stats: Stats,
+}
+
+type Core = Box<dyn Fn(HostId, HostId) -> Duration + Send>;
+type Watcher = Box<dyn FnMut(&Record, &Bytes) + Send>;
+
+/// What is to happen at a moment.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Wake(u32),
+    Link(u32),
+    /// A packet leaves the core.
+    Cross(u32),
+    /// So many bytes of this end of a connection are known to have arrived.
+    Acknowledge(u32, u8, u16),
+    /// This end of a connection is over.
+    Over(u32, u8, Closed),
+}
+
+/// What happened in a world so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Datagrams that a machine got, copies counted.
+    pub delivered: u64,
+    /// Datagrams that a link lost or dropped.
+    pub dropped: u64,
+    /// Datagrams dropped for a flipped bit.
+    pub corrupted: u64,
+    /// Datagrams to an address with nobody at it.
+    pub nobody: u64,
+    /// Bytes of streams that a machine got.
+    pub stream_bytes: u64,
+    /// Outputs for streams that are not open.
+    pub stray: u64,
+    /// Packets under way, streams' included.
+    pub under_way: usize,
+}
+
+impl<M: Machine> World<M> {
+    /// An empty world. All its chance follows from `seed`.
+    pub fn new(start: Instant, seed: u64) -> World<M> {
+        World {
+            start,
+            now: 0,
+            seed,
+            agenda: Agenda::new(),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            parcels: Parcels::default(),
+            streams: Streams::default(),
+            core: None,
+            watcher: None,
+            hash: seed,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Adds a host whose machine is first woken now, once time goes on.
+    pub fn add(&mut self, machine: M, access: &Access) -> Result<HostId, ConfigError> {
+        let host = self.hosts.len() as u32;
+        let up = self.path(access.up.as_ref(), host, Way::Up)?;
+        let down = self.path(access.down.as_ref(), host, Way::Down)?;
+        self.hosts.push(Host::new(machine, up, down));
+        self.wake_at(host, self.now);
+        Ok(HostId(host))
+    }
+
+    /// Takes a host's machine out of the world: what is sent to it from now on finds nobody, and its streams are lost.
+    pub fn remove(&mut self, host: HostId) -> Option<M> {
+        let machine = self.hosts.get_mut(host.0 as usize)?.machine.take()?;
+        for (connection, end) in self.streams.of(host.0) {
+            self.streams.end((connection, end));
+            self.end_soon((connection, 1 - end), Closed::Lost);
+        }
+        Some(machine)
+    }
+
+    /// How long the core takes from one host to another; nothing, unless this is called.
+    pub fn core(&mut self, delay: impl Fn(HostId, HostId) -> Duration + Send + 'static) {
+        self.core = Some(Box::new(delay));
+    }
+
+    /// Shows every packet's fate, with its bytes, from now on.
+    pub fn watch(&mut self, watcher: impl FnMut(&Record, &Bytes) + Send + 'static) {
+        self.watcher = Some(Box::new(watcher));
+    }
+
+    /// Changes one of a host's links from now on; what is in it stays. A way that had none gets one.
+    pub fn change(&mut self, host: HostId, way: Way, config: &LinkConfig) -> Result<(), ConfigError> {
+        let Some(found) = self.hosts.get(host.0 as usize) else { return Ok(()) };
+        let path = found.path(way);
+        if path == NONE {
+            let path = self.path(Some(config), host.0, way)?;
+            *self.hosts[host.0 as usize].path_mut(way) = path;
+            return Ok(());
+        }
+        self.paths[path as usize].link.change(Duration::from_nanos(self.now), config)?;
+        self.arm(path);
+        Ok(())
+    }
+
+    /// Lets time go on until `until`, and calls `tell` with what machines tell, in order.
+    pub fn run(&mut self, until: Duration, mut tell: impl FnMut(Duration, HostId, M::Event)) {
+        let until = nanos(until);
+        while let Some((time, item)) = self.agenda.pop(until) {
+            self.now = time;
+            match item {
+                Item::Wake(host) => self.wake(host, &mut tell),
+                Item::Link(path) => self.serve(path, &mut tell),
+                Item::Cross(ticket) => self.descend(ticket, &mut tell),
+                Item::Acknowledge(connection, end, bytes) => {
+                    self.streams.acknowledged((connection, end), usize::from(bytes));
+                    self.flush((connection, end));
+                    self.streams.settled(connection);
+                }
+                Item::Over(connection, end, why) => {
+                    self.over((connection, end), why, &mut tell);
+                    self.streams.settled(connection);
+                }
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// What time it is, since the start.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// The same as machines see it.
+    pub fn instant(&self) -> Instant {
+        self.start.checked_add(self.now()).unwrap_or(self.start)
+    }
+
+    /// The machine of a host, if it is still there.
+    pub fn machine(&self, host: HostId) -> Option<&M> {
+        self.hosts.get(host.0 as usize)?.machine.as_ref()
+    }
+
+    /// The same to change it; it is woken now, once time goes on.
+    pub fn machine_mut(&mut self, host: HostId) -> Option<&mut M> {
+        let now = self.now;
+        if self.machine(host).is_some() {
+            self.wake_at(host.0, now);
+        }
+        self.hosts.get_mut(host.0 as usize)?.machine.as_mut()
+    }
+
+    /// All hosts that are there, in the order in which they were added.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostId, &M)> {
+        let machines = self.hosts.iter().enumerate();
+        machines.filter_map(|(host, found)| Some((HostId(host as u32), found.machine.as_ref()?)))
+    }
+
+    /// One of a host's links, if it has one.
+    pub fn link(&self, host: HostId, way: Way) -> Option<&Link> {
+        let path = self.hosts.get(host.0 as usize)?.path(way);
+        self.paths.get(path as usize).map(|path| &path.link)
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> Stats {
+        Stats { under_way: self.parcels.len(), ..self.stats }
+    }
+
+    /// A number made of every arrival so far: when, from whom, to whom, how long, and how it begins. Two runs that differ
+    /// in any of it have, for all practical purposes, different numbers.
+    pub fn trace_hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn path(&mut self, config: Option<&LinkConfig>, host: u32, way: Way) -> Result<u32, ConfigError> {
+        let Some(config) = config else { return Ok(NONE) };
+        let purpose = u64::from(host) << 1 | u64::from(way == Way::Down);
+        self.paths.push(Path::new(Link::new(config, mix(self.seed, purpose))?, way));
+        Ok((self.paths.len() - 1) as u32)
+    }
+
+    /// Wakes a machine whose time may have come.
+    fn wake(&mut self, host: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
+        let found = &mut self.hosts[host as usize];
+        if found.armed != self.now {
+            return;
+        }
+        found.armed = u64::MAX;
+        if found.wake > self.now {
+            let wake = found.wake;
+            return self.wake_at(host, wake);
+        }
+        found.wake = u64::MAX;
+        self.give(host, Input::Wake, tell);
+    }
+
+    /// Gives a machine what is for it, and does what it wants.
+    fn give(&mut self, host: u32, input: Input, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
+        let now = self.instant();
+        let Some(machine) = &mut self.hosts[host as usize].machine else { return };
+        machine.handle(now, input);
+        loop {
+            let Some(machine) = &mut self.hosts[host as usize].machine else { return };
+            match machine.poll(now) {
+                Output::Send(Transmit::Datagram { to, bytes }) => self.send(host, to, bytes),
+                Output::Send(Transmit::Stream { id, what }) => self.stream(host, id, what),
+                Output::Event(event) => tell(Duration::from_nanos(self.now), HostId(host), event),
+                Output::Wait(until) => {
+                    let until =
+                        until.map_or(u64::MAX, |until| nanos(until.saturating_duration_since(self.start)));
+                    return self.wake_at(host, until);
+                }
+            }
+        }
+    }
+
+    /// Notes when a machine wants to be woken. An entry that is there already serves for any later time.
+    fn wake_at(&mut self, host: u32, time: u64) {
+        let found = &mut self.hosts[host as usize];
+        found.wake = time;
+        if time < found.armed && time <= LONGEST {
+            found.armed = time.max(self.now);
+            self.agenda.push(found.armed, Item::Wake(host));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
