@@ -2,10 +2,7 @@
 
 use super::nal;
 use bytes::{BufMut, Bytes, BytesMut};
-use h264_reader::{
-    nal::sps::SeqParameterSet,
-    rbsp::{BitReader, decode_nal},
-};
+use h264_reader::{nal::sps::SeqParameterSet, rbsp::BitReader};
 
 /// A coded slice of a picture that refers to none before it.
 pub const IDR: u8 = 5;
@@ -75,7 +72,8 @@ pub fn reorder(avcc: &[u8]) -> usize {
 }
 
 fn parse(sps: &[u8]) -> Result<SeqParameterSet, ()> {
-    let plain = decode_nal(sps).map_err(drop)?;
+    // not the crate's own `decode_nal`: it panics on an escape in the first byte
+    let plain = nal::unescaped(sps.get(1..).unwrap_or_default());
     SeqParameterSet::from_bits(BitReader::new(&plain[..])).map_err(drop)
 }
 
@@ -85,5 +83,42 @@ fn put_sets(out: &mut BytesMut, mark: u8, most: usize, sets: &[Bytes]) {
     for set in sets.iter().filter(|set| set.len() <= usize::from(u16::MAX)) {
         out.put_u16(set.len() as u16);
         out.put_slice(set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// High profile, 320×180, two pictures of reordering (x264).
+    const HIGH: &[u8] = &[
+        0x67, 0x64, 0x00, 0x0c, 0xac, 0xd9, 0x41, 0x41, 0x9f, 0x9f, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10,
+        0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x42, 0x99, 0x60,
+    ];
+
+    #[test]
+    fn a_configuration_tells_how_far_decoding_runs_ahead() {
+        let config = config(&[HIGH.into()], &[Bytes::from_static(&[0x68, 0xeb])]).unwrap();
+        assert_eq!(config[..8], [1, 0x64, 0, 0x0c, 0xff, 0xe1, 0, 26]);
+        assert_eq!(config[config.len() - 4..], [0xfd, 0xf8, 0xf8, 0]); // 4:2:0, 8 bits
+        assert_eq!(reorder(&config), 2);
+    }
+
+    #[test]
+    fn an_access_unit_begins_with_an_idr_picture_or_a_parameter_set() {
+        assert!(begins(&[0, 0, 1, AUD, 0xf0, 0, 0, 1, 6, 5, 0, 0, 1, 0x67, 1]));
+        assert!(begins(&[0, 0, 1, 0x65, 1]));
+        assert!(!begins(&[0, 0, 1, AUD, 0xf0, 0, 0, 1, 0x41, 1, 0, 0, 1, 0x67, 1]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_parameter_set_is_read_or_refused(tail in proptest::collection::vec(any::<u8>(), 0..60), keep in 0..27usize) {
+            let sps: Vec<u8> = HIGH[..keep.min(HIGH.len())].iter().copied().chain(tail).collect();
+            let size = sps.len() as u8;
+            reorder(&[&[1, 0, 0, 0, 0xff, 0xe1, 0, size][..], &sps].concat());
+            config(&[sps.into()], &[]);
+        }
     }
 }

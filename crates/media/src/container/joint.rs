@@ -34,16 +34,16 @@ impl Track {
 }
 
 impl Joint {
-    /// The shifted time of a frame of `track` that the file puts at `at` and that lasts `span`; zero where nobody
+    /// The shifted time of a frame of track `id` that the file puts at `at` and that lasts `span`; zero where nobody
     /// says, then it is taken to last as long as the one before.
-    pub(crate) fn place(&mut self, track: u32, at: i64, span: i64) -> i64 {
+    pub(crate) fn place(&mut self, id: u32, at: i64, span: i64) -> i64 {
         if self.began.is_none() && self.rounds > 0 {
             self.shift = self.meeting().saturating_sub(at);
         }
         let at = at.saturating_add(self.shift);
         self.began.get_or_insert(at);
         let round = self.rounds;
-        let track = self.tracks.entry(track).or_insert(Track { start: at, round, last: at, span: 0 });
+        let track = self.tracks.entry(id).or_insert(Track { start: at, round, last: at, span: 0 });
         if track.round < round {
             (track.start, track.round) = (at, round);
         } else if span <= 0 && at > track.last {
@@ -51,8 +51,17 @@ impl Joint {
         }
         track.span = if span > 0 { span } else { track.span };
         track.last = track.last.max(at);
-        self.newest = self.newest.max(at);
+        if id & SHOWN == 0 {
+            self.newest = self.newest.max(at);
+        }
         at
+    }
+
+    /// The frame that was placed last on `track` is shown at `at` by the file: rounds must not meet in showing either,
+    /// which they would where a file ends before the pictures that its last one ran ahead of.
+    pub(crate) fn show(&mut self, track: u32, at: i64) {
+        let span = self.tracks.get(&track).map_or(0, |track| track.span);
+        self.place(track | SHOWN, at, span.max(1));
     }
 
     /// How far the times of this round are shifted; the first is not.
@@ -84,6 +93,9 @@ impl Joint {
     }
 }
 
+/// Marks the track that keeps when the frames of another are shown.
+const SHOWN: u32 = 1 << 31;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +114,18 @@ mod tests {
             assert_eq!(joint.round(), Some(120));
         }
         assert_eq!(last, [380, 410]);
+    }
+
+    #[test]
+    fn rounds_do_not_meet_in_showing_where_the_last_pictures_are_missing() {
+        let mut joint = Joint::default();
+        for (dts, pts) in [(0, 80), (40, 200), (80, 120), (120, 160), (160, 320)] {
+            joint.place(0, dts, 0);
+            joint.show(0, pts);
+        }
+        joint.rewind();
+        assert_eq!(joint.place(0, 0, 0), 280); // shown at 360, one picture after 320
+        assert_eq!(joint.round(), Some(280));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The clips that ffmpeg made (`tests/data/make.sh`), and their pages.
 
-use levada_media::{Cut, Format, Page, Role};
+use levada_media::{Cut, Demux, Format, Page, Role, container};
 use std::sync::Arc;
 
 /// A clip by its path below `tests/data`.
@@ -97,6 +97,18 @@ impl Stream {
         let mut joined = self.sets[entry].to_vec();
         self.pages[entry..].iter().for_each(|page| joined.extend_from_slice(&page.bytes));
         Some(joined)
+    }
+}
+
+/// A demuxer of `format`.
+pub fn demuxer(format: Format) -> Box<dyn Demux> {
+    match format {
+        Format::Mp3 => Box::new(container::mpa::Demux::new()),
+        Format::Adts => Box::new(container::adts::Demux::new()),
+        Format::Flv => Box::new(container::flv::Demux::new()),
+        Format::WebM => Box::new(container::webm::Demux::new()),
+        Format::MpegTs => Box::new(container::ts::Demux::new()),
+        other => panic!("{other:?} has no demuxer here"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! What comes out of a demuxer is what ffprobe finds: as many packets, at the same times, the same of them key frames.
 
 use crate::{
-    clip::{ALL, Clip},
+    clip::{ALL, Clip, demuxer},
     player,
 };
-use levada_media::{Demux, Format, Frame, Item, TrackInfo, container};
+use levada_media::{Demux, Format, Frame, Item, TrackInfo};
 
 /// A packet's presentation and decoding time in seconds, whether it is a key frame, and its size.
 type Packet = (f64, Option<f64>, bool, usize);
@@ -87,14 +87,7 @@ fn line(line: &str) -> Packet {
 }
 
 fn open(clip: Clip) -> (Vec<TrackInfo>, Vec<Frame>) {
-    let mut demux: Box<dyn Demux> = match clip.format {
-        Format::Mp3 => Box::new(container::mpa::Demux::new()),
-        Format::Adts => Box::new(container::adts::Demux::new()),
-        Format::Flv => Box::new(container::flv::Demux::new()),
-        Format::WebM => Box::new(container::webm::Demux::new()),
-        Format::MpegTs => Box::new(container::ts::Demux::new()),
-        other => panic!("{other:?} has no demuxer"),
-    };
+    let mut demux = demuxer(clip.format);
     let (mut tracks, mut frames) = (Vec::new(), Vec::new());
     let mut take = |demux: &mut Box<dyn Demux>| {
         while let Some(item) = demux.poll().unwrap() {

@@ -35,6 +35,10 @@ impl Cutter {
             return self.part(part, tag, bytes);
         }
         self.head.close();
+        // MP3 and old pictures come without a configuration: their first frame tells
+        if !self.tracks.iter().any(|track| track.id == tag::track_id(tag.kind, 0)) {
+            self.learn(tag);
+        }
         let at = self.time(tag.timestamp);
         let role = if self.is_entry(tag) { Role::Entry } else { Role::Plain };
         Page::new(bytes, role).at(at)
@@ -54,6 +58,12 @@ impl Cutter {
             return page;
         }
         self.video |= tag.kind == Kind::Video;
+        self.learn(tag);
+        page
+    }
+
+    /// Takes what the tag says about its track.
+    fn learn(&mut self, tag: &Tag) {
         // what cannot be read is no track, and still a tag that somebody may understand
         let _ = self.configs.push(tag);
         while let Some(item) = self.configs.poll() {
@@ -61,7 +71,6 @@ impl Cutter {
                 self.tracks = tracks.to_vec();
             }
         }
-        page
     }
 
     fn is_entry(&mut self, tag: &Tag) -> bool {

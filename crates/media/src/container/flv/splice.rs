@@ -40,13 +40,19 @@ impl Splice {
             return;
         }
         self.head.close();
-        if packets(tag).filter_map(Result::ok).any(|packet| packet.what == What::End) {
+        let what: Vec<What> = packets(tag).filter_map(Result::ok).map(|packet| packet.what).collect();
+        if what.contains(&What::End) {
             return;
         }
         let at = match tag.kind {
             Kind::Script => self.joint.newest(),
             kind => self.joint.place(kind as u32, i64::from(tag.timestamp), 0),
         };
+        for what in what {
+            if let What::Frame { composition, .. } = what {
+                self.joint.show(tag.kind as u32, i64::from(tag.timestamp) + i64::from(composition));
+            }
+        }
         self.cutter.push(&file::retimed(bytes, at as u32));
     }
 }

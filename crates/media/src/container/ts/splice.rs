@@ -54,6 +54,7 @@ impl Splice {
         for frame in frames {
             let span = i64::try_from(frame.span.0).unwrap_or(0);
             self.joint.place(frame.track.0, frame.dts.0, span);
+            self.joint.show(frame.track.0, frame.pts.0);
             self.placed = true;
         }
     }
