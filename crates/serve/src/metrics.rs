@@ -78,7 +78,8 @@ fn of_server(page: &mut Page, station: &Station) {
 }
 
 fn of_reactors(page: &mut Page, served: &egress::Stats) {
-    let columns: [(&str, Kind, &str, fn(&egress::ReactorStats) -> u64); 7] = [
+    type Read = fn(&egress::ReactorStats) -> u64;
+    let columns: [(&str, Kind, &str, Read); 7] = [
         ("levada_reactor_listeners", Gauge, "Listeners of a reactor.", |r| r.listeners),
         ("levada_reactor_writes_total", Counter, "Writes that sockets took.", |r| r.writes),
         ("levada_reactor_bytes_total", Counter, "Bytes that sockets took.", |r| r.bytes),
@@ -99,7 +100,6 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     let sent =
         |mount: &Mount| served.renditions.get(&mount.rendition.id).map_or(0, |rendition| rendition.bytes);
-    let skips = |mount: &Mount| mount.rendition.channel().map_or(0, |channel| channel.stats().overtaken);
     type Read<'a> = &'a dyn Fn(&Mount) -> u64;
     let columns: [(&str, Kind, &str, Read<'_>); 12] = [
         ("levada_mount_up", Gauge, "Whether something feeds the mount.", &|m| m.source().is_some().into()),
@@ -107,7 +107,9 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
         ("levada_mount_listeners_peak", Gauge, "Most listeners at once.", &|m| {
             m.stats.peak.load(Relaxed) as u64
         }),
-        ("levada_mount_stalled_listeners", Gauge, "Slow listeners moved since the source came.", &skips),
+        ("levada_mount_skips_total", Counter, "Moves of slow listeners that have left.", &|m| {
+            count(&m.stats.skips)
+        }),
         ("levada_mount_received_bytes_total", Counter, "Bytes from sources.", &|m| count(&m.stats.received)),
         ("levada_mount_sent_bytes_total", Counter, "Bytes that listeners' sockets took.", &sent),
         ("levada_mount_garbage_bytes_total", Counter, "Source's bytes outside its format.", &|m| {

@@ -70,6 +70,8 @@ pub struct MountStats {
     pub peak: AtomicUsize,
     /// Listeners that ever came.
     pub connections: AtomicU64,
+    /// Moves forward of listeners that read too slowly, counted when they leave.
+    pub skips: AtomicU64,
     /// Listeners that were dropped because they read too slowly.
     pub slow: AtomicU64,
     /// Sources that ever came.

@@ -18,13 +18,17 @@ pub use routes::router;
 
 use crate::{
     Station,
+    access::Visit,
     conn::Conn,
     front::{After, refuse},
     http::{Head, Status},
 };
 use axum::{Router, body::Body, http::Request};
 use bytes::Bytes;
-use std::sync::{Arc, LazyLock, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, LazyLock, atomic::Ordering::Relaxed},
+    time::{Instant, SystemTime},
+};
 use tower::ServiceExt;
 
 /// Answers one ordinary request.
@@ -40,16 +44,42 @@ pub async fn answer(mut conn: Conn, head: Head, station: &Arc<Station>) -> After
     station.counters.requests.fetch_add(1, Relaxed);
     let keep = head.keep_alive() && read.counted && !station.stop.is_cancelled();
     let caller = Caller::new(&conn, &head, station);
-    let Some(request) = request(&head, read.bytes, caller) else {
+    let Some(request) = request(&head, read.bytes, caller.clone()) else {
         station.counters.bad_requests.fetch_add(1, Relaxed);
         return refuse(conn, head.version, Status::BAD_REQUEST, "that is no address").await;
     };
+    let (since, began) = (SystemTime::now(), Instant::now());
+    let (peer, user) = (caller.peer, caller.user().to_owned());
     let mut response = ROUTES.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
     reply::protect(response.headers_mut(), &station.config());
-    match reply::write(&mut conn, &head, response, keep, &station.stop).await {
-        Ok(reply::Stays(true)) => After::Keep(conn),
-        _ => After::Done,
+    let status = response.status().as_u16();
+    let mut bytes = 0;
+    let stays = reply::write(&mut conn, &head, response, keep, &station.stop, &mut bytes).await;
+    station.access.write(&Visit {
+        peer,
+        user: if status == 401 { "" } else { &user },
+        since,
+        request: &blinded(&head.line()),
+        status,
+        bytes,
+        referer: head.field("referer").unwrap_or_default(),
+        agent: head.field("user-agent").unwrap_or_default(),
+        seconds: began.elapsed().as_secs(),
+    });
+    if stays.unwrap_or(false) { After::Keep(conn) } else { After::Done }
+}
+
+/// A request line without the passwords that old clients put there.
+fn blinded(line: &str) -> String {
+    let mut out = String::new();
+    for part in line.split_inclusive(['?', '&', ' ']) {
+        let end = part.trim_end_matches(['&', ' ']).len();
+        match part.split_once('=') {
+            Some((name @ ("pass" | "password"), _)) => out.extend([name, "=***", &part[end..]]),
+            _ => out.push_str(part),
+        }
     }
+    out
 }
 
 /// The request as the routes read it; who asks travels in its extensions.
@@ -63,3 +93,20 @@ fn request(head: &Head, body: Bytes, caller: Caller) -> Option<Request<Body>> {
 
 /// The same for every server: which one is asked travels with the request.
 static ROUTES: LazyLock<Router> = LazyLock::new(router);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_stay_out_of_the_log() {
+        for (line, shown) in [
+            ("GET /admin.cgi?pass=hush&song=x HTTP/1.1", "GET /admin.cgi?pass=***&song=x HTTP/1.1"),
+            ("GET /admin.cgi?song=x&pass=hush HTTP/1.1", "GET /admin.cgi?song=x&pass=*** HTTP/1.1"),
+            ("GET /admin/buildm3u?password=a=b HTTP/1.0", "GET /admin/buildm3u?password=*** HTTP/1.0"),
+            ("GET /compass=x?bypass=1&pass HTTP/1.0", "GET /compass=x?bypass=1&pass HTTP/1.0"),
+        ] {
+            assert_eq!(blinded(line), shown);
+        }
+    }
+}

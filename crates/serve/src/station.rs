@@ -97,6 +97,7 @@ impl Station {
                 if let Some(mount) = at_end.find(&session.home) {
                     mount.left(session.sent.load(Relaxed));
                     mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
+                    mount.stats.skips.fetch_add(session.skips.load(Relaxed), Relaxed);
                 }
                 follower.left(session.id, session.age(Instant::now()));
                 log.listener(&session, Instant::now());

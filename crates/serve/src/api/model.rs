@@ -66,7 +66,7 @@ pub struct MountView {
     pub kbits_in: f64,
     /// kbit/s to all listeners, over the last seconds.
     pub kbits_out: f64,
-    /// How often a listener was moved forward because it read too slowly, since the source came.
+    /// How often a listener was moved forward because it read too slowly, counted when it leaves.
     pub skips: u64,
     /// Listeners that were dropped because they read too slowly.
     pub dropped: u64,
@@ -244,7 +244,7 @@ impl MountView {
             sent: served.renditions.get(&mount.rendition.id).map_or(0, |r| r.bytes),
             kbits_in,
             kbits_out,
-            skips: mount.rendition.channel().map_or(0, |channel| channel.stats().overtaken),
+            skips: count(&mount.stats.skips),
             dropped: count(&mount.stats.slow),
             silent_seconds: mount.silent_for(Instant::now()).map(|silence| silence.as_secs()),
             name: mount.name.to_string(),

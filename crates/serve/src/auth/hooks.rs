@@ -12,13 +12,10 @@ use crate::{
     config::HookAuth,
     http::{Head, Reply},
 };
-use bytes::BytesMut;
 use std::{net::IpAddr, time::Duration};
 use tokio::{
-    io::AsyncWriteExt,
     sync::{Mutex, mpsc},
     task::JoinSet,
-    time::timeout,
 };
 use url::Url;
 
@@ -171,21 +168,7 @@ async fn post(client: &Client, note: &Note) -> Result<Reply, Error> {
         let _cannot = url.set_username(user);
         let _cannot = url.set_password(Some(password).filter(|_| !user.is_empty()).map(String::as_str));
     }
-    let length = note.form.len().to_string();
-    let fields = [
-        ("Accept", "*/*"),
-        ("Content-Length", length.as_str()),
-        ("Content-Type", "application/x-www-form-urlencoded"),
-        ("Connection", "close"),
-    ];
-    let request = client.head("POST", "HTTP/1.1", &url, &fields) + &note.form;
-    let exchange = async {
-        let mut wire = client.open(&url).await?;
-        wire.write_all(request.as_bytes()).await.map_err(Error::Broken)?;
-        wire.flush().await.map_err(Error::Broken)?;
-        client.reply(&mut wire, &mut BytesMut::new()).await
-    };
-    timeout(note.patience, exchange).await.map_err(|_| Error::Patience("answer"))?
+    client.post(&url, &note.form, note.patience).await
 }
 
 /// Whether an answer has the field that was agreed on; as with Icecast, that may also be a status line.

@@ -20,9 +20,6 @@ use std::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Whether another request may come on the connection.
-pub(super) struct Stays(pub(super) bool);
-
 /// How the end of a body is told.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Length {
@@ -60,14 +57,16 @@ fn policy(ancestors: &[String]) -> String {
     )
 }
 
-/// Writes `response`; what has no end of its own ends when the server stops or the client leaves.
+/// Writes `response` and counts its body's bytes; returns whether another request may come on the connection. What has
+/// no end of its own ends when the server stops or the client leaves.
 pub(super) async fn write(
     conn: &mut Conn,
     head: &Head,
     response: Response<Body>,
     keep: bool,
     stop: &CancellationToken,
-) -> io::Result<Stays> {
+    bytes: &mut u64,
+) -> io::Result<bool> {
     let (parts, mut body) = response.into_parts();
     let announced = parts.headers.contains_key(header::CONTENT_LENGTH);
     let length = match length(head, parts.status.as_u16(), &body) {
@@ -94,10 +93,10 @@ pub(super) async fn write(
     let opening = answer.head();
     if length == Length::None {
         send(conn, &opening).await?;
-        return Ok(Stays(keep));
+        return Ok(keep);
     }
-    send_all(conn, opening, &mut body, length, stop).await?;
-    Ok(Stays(keep))
+    send_all(conn, opening, &mut body, length, stop, bytes).await?;
+    Ok(keep)
 }
 
 fn length(head: &Head, status: u16, body: &Body) -> Length {
@@ -115,6 +114,7 @@ async fn send_all(
     body: &mut Body,
     length: Length,
     stop: &CancellationToken,
+    bytes: &mut u64,
 ) -> io::Result<()> {
     let mut waiting = opening.to_vec();
     loop {
@@ -132,6 +132,7 @@ async fn send_all(
         };
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(io::Error::other)?.into_data() else { continue };
+        *bytes += data.len() as u64;
         match length {
             Length::Chunked if data.is_empty() => {}
             Length::Chunked => {

@@ -12,11 +12,9 @@ pub(super) fn describe(values: &mut Values, format: Format, tracks: &[TrackInfo]
     if format != Format::Ogg {
         return;
     }
-    // Icecast lists the latest beginning first.
-    let names: Vec<_> =
-        tracks.iter().rev().map(|track| name(track.codec)).filter(|n| !n.is_empty()).collect();
-    if !names.is_empty() {
-        values.insert("subtype", names.join("/"));
+    let subtype = subtype(format, tracks);
+    if !subtype.is_empty() {
+        values.insert("subtype", subtype);
     }
     for track in tracks {
         match track.codec {

@@ -1,7 +1,10 @@
 use super::*;
 use crate::http::{First, HeadReader};
 use std::sync::Arc;
-use tokio::{io::AsyncReadExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 /// Answers one request with `fields`; gives what it was asked.
 async fn answering(fields: &'static str) -> (Url, tokio::task::JoinHandle<String>) {
