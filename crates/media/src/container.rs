@@ -15,6 +15,8 @@ pub mod ogg;
 mod opaque;
 mod order;
 mod probe;
+#[cfg(test)]
+mod sketch;
 pub mod ts;
 pub mod webm;
 mod window;
@@ -100,6 +102,19 @@ impl Format {
             Format::Flv => Box::new(flv::Cutter::new()),
             _ => Box::new(opaque::Cutter::new()),
         }
+    }
+
+    /// A machine that opens this format; `None` where we only pass it on.
+    pub fn demuxer(self) -> Option<Box<dyn Demux>> {
+        Some(match self {
+            Format::Ogg => Box::new(ogg::Demux::new()),
+            Format::WebM => Box::new(webm::Demux::new()),
+            Format::MpegTs => Box::new(ts::Demux::new()),
+            Format::Mp3 => Box::new(mpa::Demux::new()),
+            Format::Adts => Box::new(adts::Demux::new()),
+            Format::Flv => Box::new(flv::Demux::new()),
+            Format::Opaque => return None,
+        })
     }
 }
 

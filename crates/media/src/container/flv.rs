@@ -5,12 +5,16 @@ mod demux;
 mod file;
 mod head;
 mod meta;
+mod mux;
 mod splice;
 pub mod tag;
+mod wrap;
 
 pub use cutter::Cutter;
 pub use demux::Demux;
+pub use mux::Mux;
 pub use splice::Splice;
+pub use wrap::{file_header, unwrap, wrap};
 
 #[cfg(test)]
 mod tests;

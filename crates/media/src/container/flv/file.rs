@@ -15,37 +15,15 @@ pub(super) enum Unit {
 /// Finds header and tags in a run of bytes, and leaves out what is neither. Holds at most one tag.
 #[derive(Default)]
 pub(super) struct Reader {
-    window: Window,
-    /// The last unit was whole, so the next one begins right behind it.
-    sync: bool,
-    ended: bool,
+    pub(super) window: Window,
 }
 
 impl Reader {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.window.push(bytes);
-    }
-
-    /// The input ended.
-    pub(super) fn finish(&mut self) {
-        self.ended = true;
-    }
-
-    /// What follows is a new beginning.
-    pub(super) fn restart(&mut self) {
-        self.window.restart();
-        (self.sync, self.ended) = (false, false);
-    }
-
-    pub(super) fn skipped(&self) -> u64 {
-        self.window.skipped()
-    }
-
     /// The next unit, `None` when more bytes are needed.
     pub(super) fn poll(&mut self) -> Option<Unit> {
         let (skip, look) = self.look();
         self.window.skip(skip as u64);
-        self.sync = matches!(look, Look::Head(_) | Look::Tag(..)) || (self.sync && skip == 0);
+        self.window.sync = matches!(look, Look::Head(_) | Look::Tag(..)) || (self.window.sync && skip == 0);
         match look {
             Look::Head(size) => Some(Unit::Head(self.window.take(size))),
             Look::Tag(kind, timestamp, size) => {
@@ -61,9 +39,9 @@ impl Reader {
     fn look(&self) -> (usize, Look) {
         let front = self.window.front();
         for at in 0..front.len() {
-            match self.look_at(&front[at..], self.sync && at == 0) {
+            match self.look_at(&front[at..], self.window.sync && at == 0) {
                 Look::No => {}
-                Look::Short if self.ended => {}
+                Look::Short if self.window.ended() => {}
                 look => return (at, look),
             }
         }
@@ -83,7 +61,7 @@ impl Reader {
             // Servers that write a wrong back pointer are forgiven where the next tag is where it should be.
             false if !sync => false,
             false => match tag_header(&after[AFTER..]) {
-                Some((.., None)) if !self.ended => return Look::Short,
+                Some((.., None)) if !self.window.ended() => return Look::Short,
                 next => next.is_some(),
             },
         };
@@ -140,6 +118,6 @@ pub(super) const BEFORE: usize = 11;
 /// Bytes behind it: the back pointer.
 pub(super) const AFTER: usize = 4;
 /// Larger than a key frame of any encoder seen; what claims more is garbage.
-const LARGEST: usize = 4 << 20;
+pub(super) const LARGEST: usize = 4 << 20;
 /// The specification says 9 and leaves room for more.
 const LARGEST_HEADER: usize = 64;
