@@ -47,7 +47,7 @@ fn a_certificate_is_obtained_proven_and_kept() -> Result<()> {
             command.arg("--state").arg(folder.path().join("state"));
         })?;
         if let Some(authority) = authority {
-            *authority.known.target.lock().unwrap() = Some(server.address.parse()?);
+            *authority.known.target.lock().expect("nobody panics under it") = Some(server.address.parse()?);
         }
         Ok(server)
     };
@@ -55,7 +55,7 @@ fn a_certificate_is_obtained_proven_and_kept() -> Result<()> {
     let port = first.address.rsplit(':').next().context("no port")?;
     eventually("the certificate", || Ok(trusted(port, &root)?.then_some(())))
         .with_context(|| first.program.said())?;
-    ensure!(authority.issued() == 1 && *authority.known.proven.lock().unwrap());
+    ensure!(authority.issued() == 1 && *authority.known.proven.lock().expect("nobody panics under it"));
     drop(first);
     let second = start(None)?;
     let port = second.address.rsplit(':').next().context("no port")?;
@@ -133,7 +133,7 @@ impl Authority {
     }
 
     fn issued(&self) -> usize {
-        self.known.issued.lock().unwrap().len()
+        self.known.issued.lock().expect("nobody panics under it").len()
     }
 }
 
@@ -179,7 +179,7 @@ impl Known {
             let bytes = URL_SAFE_NO_PAD.decode(asked[name].as_str().unwrap_or_default())?;
             Ok(serde_json::from_slice(&bytes).unwrap_or_default())
         };
-        let proven = *self.proven.lock().unwrap();
+        let proven = *self.proven.lock().expect("nobody panics under it");
         let answer = match path {
             "/directory" => {
                 json!({ "newNonce": at("/nonce"), "newAccount": at("/account"), "newOrder": at("/order") })
@@ -190,7 +190,8 @@ impl Known {
                     "{{\"crv\":{},\"kty\":{},\"x\":{},\"y\":{}}}",
                     jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]
                 );
-                *self.thumbprint.lock().unwrap() = URL_SAFE_NO_PAD.encode(Sha256::digest(text));
+                *self.thumbprint.lock().expect("nobody panics under it") =
+                    URL_SAFE_NO_PAD.encode(Sha256::digest(text));
                 json!({})
             }
             "/order" if proven => self.order("ready"),
@@ -201,7 +202,7 @@ impl Known {
                 "challenges": [{ "type": "tls-alpn-01", "url": at("/challenge"), "token": "token" }],
             }),
             "/challenge" => {
-                *self.proven.lock().unwrap() = self.is_proven()?;
+                *self.proven.lock().expect("nobody panics under it") = self.is_proven()?;
                 json!({})
             }
             "/finalize" => {
@@ -209,11 +210,17 @@ impl Known {
                 let csr = csr.context("no request for a certificate")??;
                 let params = CertificateSigningRequestParams::from_der(&csr.into())?;
                 let signed = params.signed_by(&self.certificate, &self.key)?;
-                self.issued.lock().unwrap().push(signed.pem());
+                self.issued.lock().expect("nobody panics under it").push(signed.pem());
                 self.order("valid")
             }
             "/certificate" => {
-                let leaf = self.issued.lock().unwrap().last().cloned().context("nothing issued")?;
+                let leaf = self
+                    .issued
+                    .lock()
+                    .expect("nobody panics under it")
+                    .last()
+                    .cloned()
+                    .context("nothing issued")?;
                 return Ok((String::new(), leaf + &self.certificate.pem()));
             }
             _ => json!({}),
@@ -232,7 +239,8 @@ impl Known {
 
     /// Asks the server under its name for the proof (RFC 8737 §3): a certificate that holds the digest of token and key.
     fn is_proven(&self) -> Result<bool> {
-        let target = self.target.lock().unwrap().context("nobody said where the name is")?;
+        let target =
+            self.target.lock().expect("nobody panics under it").context("nobody said where the name is")?;
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -246,7 +254,8 @@ impl Known {
         }
         ensure!(connection.alpn_protocol() == Some(b"acme-tls/1"), "another protocol");
         let shown = connection.peer_certificates().and_then(<[_]>::first).context("no certificate")?;
-        let digest = Sha256::digest(format!("token.{}", self.thumbprint.lock().unwrap()));
+        let digest =
+            Sha256::digest(format!("token.{}", self.thumbprint.lock().expect("nobody panics under it")));
         Ok(shown.windows(digest.len()).any(|part| part == &digest[..]))
     }
 }

@@ -195,7 +195,7 @@ impl Hook {
             for mut stream in listener.incoming().flatten() {
                 let Some(form) = form(&mut stream) else { continue };
                 let answer = answer(&form);
-                heard.lock().unwrap().push(form);
+                heard.lock().expect("nobody panics under it").push(form);
                 let _gone = write!(stream, "HTTP/1.1 200 OK\r\n{answer}Content-Length: 0\r\n\r\n");
             }
         });
@@ -203,11 +203,18 @@ impl Hook {
     }
 
     fn asked(&self, words: &str) -> bool {
-        self.forms.lock().unwrap().iter().any(|form| form.contains(words))
+        self.forms.lock().expect("nobody panics under it").iter().any(|form| form.contains(words))
     }
 
     fn wait(&self, words: &str) -> Result<String> {
-        let find = || self.forms.lock().unwrap().iter().find(|form| form.contains(words)).cloned();
+        let find = || {
+            self.forms
+                .lock()
+                .expect("nobody panics under it")
+                .iter()
+                .find(|form| form.contains(words))
+                .cloned()
+        };
         eventually(words, || Ok(find()))
     }
 }

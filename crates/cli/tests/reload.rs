@@ -209,7 +209,7 @@ impl Crowd {
     /// One more, who came by another way.
     fn take(&self, listener: http::Listener) {
         let heard = self.follow(listener);
-        self.later.lock().unwrap().push(heard);
+        self.later.lock().expect("nobody panics under it").push(heard);
     }
 
     fn follow(&self, mut listener: http::Listener) -> Arc<AtomicUsize> {
@@ -230,7 +230,12 @@ impl Crowd {
 
     /// Everybody who came is here and hears new bytes.
     fn all_hear_more(&self) -> Result<()> {
-        let all: Vec<_> = self.heard.iter().cloned().chain(self.later.lock().unwrap().clone()).collect();
+        let all: Vec<_> = self
+            .heard
+            .iter()
+            .cloned()
+            .chain(self.later.lock().expect("nobody panics under it").clone())
+            .collect();
         let before: Vec<usize> = all.iter().map(|heard| heard.load(SeqCst)).collect();
         eventually("everybody to hear more", || {
             ensure!(self.gone.load(SeqCst) == 0, "{} of {} were dropped", self.gone.load(SeqCst), all.len());

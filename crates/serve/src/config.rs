@@ -10,7 +10,7 @@ mod secret;
 pub use check::Finding;
 pub use diff::Change;
 pub use mount::{HookAuth, MountConfig, MountPolicy, Takeover};
-pub use secret::Secret;
+pub use secret::{Secret, without_password};
 
 use crate::MountName;
 use serde::{Deserialize, Serialize};
@@ -40,23 +40,27 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Addresses to listen on. Default `127.0.0.1:8000`; plain and TLS share the port.
+    /// Addresses to listen on. Default `127.0.0.1:8000`, which only this machine reaches; `0.0.0.0:8000` is every
+    /// address, and then no password may be one that everybody knows. Plain and TLS share the port.
     pub listen: Vec<SocketAddr>,
-    /// Addresses on which only SHOUTcast v1 sources are awaited (their habit is the port above HTTP's).
+    /// Addresses on which only SHOUTcast v1 sources are awaited (their habit is the port above HTTP's). Default none.
+    /// They send their password in the clear.
     pub shoutcast: Vec<SocketAddr>,
     /// The mount that SHOUTcast v1 sources feed, as they cannot name one. Default `/stream`.
     pub shoutcast_mount: MountName,
-    /// Certificate chain in PEM; TLS is spoken when it is set. Reloaded when it changes.
+    /// Certificate chain in PEM. Default none: TLS is not spoken. Read again when it changes; those who are connected
+    /// keep the old one. A listener over TLS costs more CPU and memory than a plain one.
     pub certificate: Option<PathBuf>,
-    /// Private key in PEM; default: in the certificate's file.
+    /// Private key in PEM. Default: in the certificate's file.
     pub key: Option<PathBuf>,
-    /// Names to obtain a certificate for by ACME (TLS-ALPN-01 on this port).
+    /// Names to obtain a certificate for by ACME, instead of `certificate`. Default none. The authority must reach this
+    /// server on port 443 (TLS-ALPN-01).
     pub acme: Option<Acme>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is believed. Default none; whoever is named here can claim any address.
     pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// Where the access log goes, in Icecast's line format; default nowhere.
+    /// Where the access log goes, in Icecast's line format; opened anew at every reload. Default nowhere.
     pub access_log: Option<PathBuf>,
-    /// A folder whose files are served below `/`; default none.
+    /// A folder whose files are served below `/`. Default none.
     pub files: Option<PathBuf>,
     /// Who may show the page in a frame, as `frame-ancestors` names them (CSP). Default `'self'`; empty is nobody.
     pub frame_ancestors: Vec<String>,
@@ -66,15 +70,16 @@ pub struct Http {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Acme {
-    /// The names the certificate is for.
+    /// The names the certificate is for. Default none, which is an error.
     pub domains: Vec<String>,
-    /// Contact address told to the authority.
+    /// Contact address told to the authority, for warnings before a certificate ends. Default none.
     pub email: Option<String>,
-    /// The authority's directory; default Let's Encrypt's staging one, so that trying costs nothing.
+    /// The authority's directory. Default Let's Encrypt's staging one, so that trying costs nothing.
     pub directory: Option<url::Url>,
     /// Use Let's Encrypt's production directory, whose rate limits are real. Default false.
     pub production: bool,
-    /// The root certificate (PEM) of a directory that is not publicly trusted, such as a house's own authority.
+    /// The root certificate (PEM) of a directory that is not publicly trusted, such as a house's own authority. Default
+    /// none.
     pub root: Option<PathBuf>,
 }
 
@@ -84,17 +89,18 @@ pub struct Acme {
 pub struct Auth {
     /// The user that sources log in as. Default `source`.
     pub source_user: String,
-    /// Password of every source whose mount names none of its own.
+    /// Password of every source whose mount names none of its own, or its argon2 hash. Default: made at the first start.
     pub source_password: Option<Secret>,
     /// The administrator's user. Default `admin`.
     pub admin_user: String,
-    /// The administrator's password.
+    /// The administrator's password, or its argon2 hash. Default: made at the first start.
     pub admin_password: Option<Secret>,
     /// What programs send as `Authorization: Bearer …` to administer by the API. Default none: they cannot.
     pub api_token: Option<Secret>,
     /// The user that relays log in as. Default `relay`.
     pub relay_user: String,
-    /// Password of relays; without one, the list of streams is open to the administrator only.
+    /// Password of relays, or its argon2 hash; relays may listen everywhere with it. Default none: the list of streams
+    /// is open to the administrator only.
     pub relay_password: Option<Secret>,
 }
 
@@ -102,24 +108,26 @@ pub struct Auth {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once, of any kind. Default 100,000 (and what the descriptor limit allows).
+    /// Connections at once, of any kind. Default 100,000 (and what the descriptor limit allows). More are closed at once.
     pub connections: usize,
-    /// Listeners at once, over all mounts. Default 100,000.
+    /// Listeners at once, over all mounts. Default 100,000. More are sent to a sibling, or told to come later (503).
     pub listeners: usize,
-    /// Sources at once. Default 256.
+    /// Sources at once, relays and files included. Default 256. More are refused (403).
     pub sources: usize,
-    /// A request's head must be there within this time. Default 10 s.
+    /// A request's head, and the TLS handshake before it, must be there within this time. Default 10 s. Longer lets slow
+    /// clients in, and those who hold connections open for harm.
     #[serde(with = "humantime_serde")]
     pub head_timeout: Duration,
-    /// Longest request head in bytes. Default 8,192.
+    /// Longest request head in bytes, 256 to 1,048,576. Default 8,192. Each connection that asks may cost as much memory.
     pub head_bytes: usize,
-    /// Wrong passwords a minute and address before answers slow down to none. Default 20.
+    /// Wrong passwords a minute and address; beyond that nothing from there is looked at (429) until the minute is over.
+    /// Default 20; 0 is no limit, and lets anybody guess and keep the CPU busy with it.
     pub failures_per_minute: u32,
-    /// Threads that write to listeners; 0 (default) is one a core.
+    /// Threads that write to listeners. Default 0, which is one a core. Takes effect at the next start only.
     pub reactors: usize,
-    /// Sibling servers that a listener is sent to (302) when this one is full.
+    /// Sibling servers that a listener is sent to (302) when this one is full. Default none.
     pub siblings: Vec<url::Url>,
-    /// How long a draining server waits for its listeners on SIGTERM. Default 5 s.
+    /// How long a draining server waits for its listeners on SIGTERM. Default 5 s; a second signal ends it at once.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
 }
@@ -128,13 +136,14 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct About {
-    /// The name that addresses in playlists and statistics use; default the request's `Host`.
+    /// The name that addresses in playlists and statistics use. Default the request's `Host`.
     pub hostname: Option<String>,
     /// Where it stands, as Icecast's `location`. Default `Earth`.
     pub location: String,
     /// Whom to write to. Default `icemaster@localhost`.
     pub admin: String,
-    /// Where state (password hashes, ACME account, certificates) is kept; default the user's state directory.
+    /// Where state (password hashes, ACME account, certificates) is kept. Default `$STATE_DIRECTORY`, or `levada` in the
+    /// user's state directory. Takes effect at the next start only.
     pub state: Option<PathBuf>,
 }
 

@@ -1,6 +1,7 @@
 //! The addresses a server listens on. They come and go with the configuration; who came in by one stays.
 
 use crate::{Config, Station, front, front::Door, reload::CannotServe};
+use futures_util::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -157,6 +158,11 @@ async fn accept(
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+    // Who shook hands with the kernel before the door closed is let in too.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        station.counters.accepted.fetch_add(1, Relaxed);
+        clients.spawn(front::welcome(stream, peer, door, station.clone()));
     }
     drop(listener);
     free.cancel();

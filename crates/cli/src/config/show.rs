@@ -1,6 +1,7 @@
 //! Shows a configuration as TOML, with the origin of each value.
 
 use super::{Loaded, Origin};
+use levada_serve::config::without_password;
 use serde::Serialize;
 use std::fmt::Write;
 use toml::Value;
@@ -27,6 +28,7 @@ fn table(text: &mut String, value: &Value, path: &mut Vec<String>, origin: &Orig
     for (key, value) in entries.iter().filter(|(_, value)| !has_tables(value)) {
         path.push(key.clone());
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        let value = without_passwords(value);
         writeln!(text, "{key} = {value}  # {}", origin(&steps)).expect("a string takes what is written");
         path.pop();
     }
@@ -47,6 +49,14 @@ fn table(text: &mut String, value: &Value, path: &mut Vec<String>, origin: &Orig
             }
         }
         path.pop();
+    }
+}
+
+fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_password(text)),
+        Value::Array(list) => Value::Array(list.iter().map(without_passwords).collect()),
+        other => other.clone(),
     }
 }
 

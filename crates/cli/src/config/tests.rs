@@ -7,7 +7,7 @@ fn layers(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> (tempfile
     let path = folder.path().join("levada.toml");
     std::fs::write(&path, file).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let flags = flags.iter().map(|(key, value)| Flag::new("--set", *key, *value)).collect();
+    let flags = flags.iter().map(|(key, value)| Flag::new("--set", key, *value)).collect();
     (folder, Layers { file: Some(path), env, flags })
 }
 

@@ -17,7 +17,7 @@ pub async fn announce(station: Arc<Station>) {
     }
 }
 
-/// Tells other servers what they are to be told. When the server stops, what waits already has [`LAST`] more.
+/// Tells other servers what they are to be told. When the server stops, what waits already has a second more.
 pub async fn deliver(station: Arc<Station>) {
     let last = async {
         station.stop.cancelled().await;

@@ -378,6 +378,23 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_of_the_configuration_is_overlooked() {
+        let config: Config = toml::from_str(
+            "[auth]\nsource_password='1'\nadmin_password='2'\nrelay_password='3'\napi_token='4'\n\
+             [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\n\
+             [[relay]]\nfrom=['http://h/']\npassword='7'\n",
+        )
+        .unwrap();
+        let fields = [include_str!("../config.rs"), include_str!("mount.rs")]
+            .iter()
+            .map(|text| text.matches(": Option<Secret>,").count() + text.matches(": Secret;").count())
+            .sum::<usize>();
+        assert_eq!((config.secrets().len(), fields), (7, 7));
+        let shown = toml::to_string(&config).unwrap();
+        assert_eq!(shown.matches("\"***\"").count(), 7, "{shown}");
+    }
+
+    #[test]
     fn known_passwords_warn_at_home_and_stop_in_public() {
         for weak in ["hackme", "Changeme", "admin123", "123456", "password!"] {
             let home = findings(&format!("[auth]\nsource_password = '{weak}'"));

@@ -1,6 +1,6 @@
 //! What changed between two configurations, for the log.
 
-use super::Config;
+use super::{Config, without_password};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
 
@@ -43,14 +43,14 @@ impl Config {
 /// A value at the end of a key. Secrets are compared, never shown.
 #[derive(PartialEq)]
 enum Leaf {
-    Open(String),
+    Open(Value),
     Secret(String),
 }
 
 impl Leaf {
     fn shown(&self) -> String {
         match self {
-            Leaf::Open(text) => text.clone(),
+            Leaf::Open(value) => without_passwords(value).to_string(),
             Leaf::Secret(_) => "***".into(),
         }
     }
@@ -65,6 +65,14 @@ fn leaves(config: &Config) -> BTreeMap<String, Leaf> {
     found
 }
 
+fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_password(text)),
+        Value::Array(list) => Value::Array(list.iter().map(without_passwords).collect()),
+        other => other.clone(),
+    }
+}
+
 fn collect(key: &str, value: &Value, found: &mut BTreeMap<String, Leaf>) {
     let join = |step: &str| if key.is_empty() { step.to_owned() } else { format!("{key}.{step}") };
     match value {
@@ -73,13 +81,23 @@ fn collect(key: &str, value: &Value, found: &mut BTreeMap<String, Leaf>) {
         Value::Array(list) if list.iter().any(Value::is_object) => {
             list.iter().enumerate().for_each(|(at, inner)| collect(&join(&at.to_string()), inner, found));
         }
-        leaf => drop(found.insert(key.to_owned(), Leaf::Open(leaf.to_string()))),
+        leaf => drop(found.insert(key.to_owned(), Leaf::Open(leaf.clone()))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_shows_no_password() {
+        let config = |password| -> Config {
+            toml::from_str(&format!("[[relay]]\nfrom = ['http://relay:{password}@host/a']\n")).unwrap()
+        };
+        let told = config("one").changes(&config("two"));
+        let shown = Some("[\"http://relay:***@host/a\"]".to_owned());
+        assert_eq!((told.len(), &told[0].before, &told[0].after), (1, &shown, &shown));
+    }
 
     #[test]
     fn changes_are_told_by_key_and_secrets_only_that_they_changed() {

@@ -44,5 +44,32 @@ impl Serialize for Secret {
     }
 }
 
+/// The text without the password that an address in it carries: `http://relay:***@host/`.
+pub fn without_password(text: &str) -> String {
+    match text.parse::<url::Url>() {
+        Ok(mut url) if url.password().is_some() => match url.set_password(Some(MASK)) {
+            Ok(()) => url.into(),
+            Err(()) => MASK.into(),
+        },
+        _ => text.to_owned(),
+    }
+}
+
 /// What a secret shows of itself.
 pub(super) const MASK: &str = "***";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_no_password() {
+        for (text, shown) in [
+            ("http://relay:hush@host:8000/a", "http://relay:***@host:8000/a"),
+            ("http://host/?a=b", "http://host/?a=b"),
+            ("10s", "10s"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
+    }
+}
