@@ -9,6 +9,9 @@ pub(crate) struct Window {
     /// Bytes still to come that are to be thrown away.
     unwanted: u64,
     skipped: u64,
+    ended: bool,
+    /// The last unit was whole, so the next one begins right at the front; whoever reads keeps it.
+    pub(crate) sync: bool,
 }
 
 impl Window {
@@ -38,11 +41,21 @@ impl Window {
         self.unwanted += size - here as u64;
     }
 
-    /// Forgets everything that is there or was still to be thrown away: what follows is a new beginning.
+    /// The input ended.
+    pub(crate) fn finish(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether nothing will follow.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Throws away what is there and forgets what was still to be thrown away: what follows is a new beginning.
     pub(crate) fn restart(&mut self) {
-        self.skipped += self.bytes.len() as u64;
+        let skipped = self.skipped + self.bytes.len() as u64;
         self.bytes.clear();
-        self.unwanted = 0;
+        *self = Window { bytes: std::mem::take(&mut self.bytes), skipped, ..Window::default() };
     }
 
     /// How many bytes were thrown away.

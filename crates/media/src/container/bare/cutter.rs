@@ -46,7 +46,7 @@ impl<H: Header> Default for Cutter<H> {
 
 impl<H: Header> Cut for Cutter<H> {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -78,11 +78,11 @@ impl<H: Header> Cut for Cutter<H> {
     }
 
     fn skipped(&self) -> u64 {
-        self.reader.skipped() + self.tables
+        self.reader.window.skipped() + self.tables
     }
 
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
     }
 }
 

@@ -59,7 +59,7 @@ impl<H: Header> Default for Demux<H> {
 
 impl<H: Header> crate::Demux for Demux<H> {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Result<Option<Item>, Error> {
@@ -78,6 +78,6 @@ impl<H: Header> crate::Demux for Demux<H> {
         Ok(None)
     }
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
     }
 }

@@ -20,12 +20,11 @@ pub(crate) enum Unit<H> {
 
 /// Holds at most one frame and the header after it, or the beginning of a tag.
 pub(crate) struct Reader<H> {
-    window: Window,
+    pub(crate) window: Window,
     /// The header that the frames look like, once two in a row did.
     sync: Option<Sync<H>>,
     /// How far behind a header of free format the next one was looked for already.
     searched: usize,
-    ended: bool,
 }
 
 /// Frames follow one another; each goes out as soon as its last byte is there.
@@ -43,22 +42,18 @@ enum Step<H> {
 
 impl<H: Header> Default for Reader<H> {
     fn default() -> Self {
-        Reader { window: Window::default(), sync: None, searched: 0, ended: false }
+        Reader { window: Window::default(), sync: None, searched: 0 }
     }
 }
 
 impl<H: Header> Reader<H> {
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.window.push(bytes);
-    }
-
     /// The next unit, `None` when more bytes are needed.
     pub(crate) fn poll(&mut self) -> Option<Unit<H>> {
         loop {
             match self.step() {
                 Step::Unit(unit) => return Some(unit),
                 Step::Again => {}
-                Step::Wait if self.ended => return self.leave(),
+                Step::Wait if self.window.ended() => return self.leave(),
                 Step::Wait => return None,
             }
         }
@@ -70,24 +65,15 @@ impl<H: Header> Reader<H> {
         None
     }
 
-    /// The input ended: a last frame needs no header behind it.
-    pub(crate) fn finish(&mut self) {
-        self.ended = true;
-    }
-
     /// What follows is a new beginning.
     pub(crate) fn restart(&mut self) {
         self.window.restart();
-        (self.sync, self.searched, self.ended) = (None, 0, false);
-    }
-
-    pub(crate) fn skipped(&self) -> u64 {
-        self.window.skipped()
+        (self.sync, self.searched) = (None, 0);
     }
 
     fn step(&mut self) -> Step<H> {
         match id3::look(self.window.front()) {
-            Look::Short if !self.ended => return Step::Wait,
+            Look::Short if !self.window.ended() => return Step::Wait,
             Look::Id3(size) => return self.read_tag(size),
             Look::Other(size) => return self.skip(size),
             _ => {}
@@ -111,7 +97,7 @@ impl<H: Header> Reader<H> {
 
     fn read_tag(&mut self, size: usize) -> Step<H> {
         let wanted = size.min(id3::WORTH_READING);
-        if self.window.front().len() < wanted && !self.ended {
+        if self.window.front().len() < wanted && !self.window.ended() {
             return Step::Wait;
         }
         let tags = id3::tags(&self.window.front()[..wanted.min(self.window.front().len())]);
@@ -131,7 +117,7 @@ impl<H: Header> Reader<H> {
             let rest = &front[at..];
             let found = match H::parse(rest) {
                 Some(header) => self.confirm(header, rest, if at == 0 { self.searched } else { 0 }),
-                None if rest.len() < H::LEN && rest[0] == 0xff && !self.ended => Confirm::Wait(0),
+                None if rest.len() < H::LEN && rest[0] == 0xff && !self.window.ended() => Confirm::Wait(0),
                 None if at > 0 && id3::look(rest) != Look::No => return self.skip(at),
                 None => Confirm::No,
             };
@@ -166,12 +152,12 @@ impl<H: Header> Reader<H> {
 
     /// Whether a like header or a tag begins at `size`; `None` when more bytes are needed.
     fn follows(&self, header: &H, rest: &[u8], size: usize) -> Option<bool> {
-        let Some(next) = rest.get(size..) else { return self.ended.then_some(false) };
+        let Some(next) = rest.get(size..) else { return self.window.ended().then_some(false) };
         let tag = id3::look(next);
         match (H::parse(next), tag) {
             (Some(next), _) => Some(next.same(header)),
             (None, Look::Id3(_) | Look::Other(_)) => Some(true),
-            (None, _) if self.ended => Some(next.is_empty()),
+            (None, _) if self.window.ended() => Some(next.is_empty()),
             (None, Look::Short) => None,
             (None, Look::No) if next.len() < H::LEN => None,
             (None, Look::No) => Some(false),
@@ -182,7 +168,7 @@ impl<H: Header> Reader<H> {
     fn measure(&self, header: H, rest: &[u8], searched: usize) -> Confirm<H> {
         for size in searched.max(H::LEN)..LARGEST_FREE {
             if rest.len() < size + H::LEN {
-                return if self.ended { Confirm::No } else { Confirm::Wait(size) };
+                return if self.window.ended() { Confirm::No } else { Confirm::Wait(size) };
             }
             if H::parse(&rest[size..]).is_some_and(|next| next.same(&header)) {
                 return Confirm::Yes(Sync { header, free: size.saturating_sub(header.padding()) });

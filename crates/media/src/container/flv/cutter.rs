@@ -104,7 +104,7 @@ impl Cutter {
 
 impl Cut for Cutter {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -124,7 +124,7 @@ impl Cut for Cutter {
     }
 
     fn skipped(&self) -> u64 {
-        self.reader.skipped()
+        self.reader.window.skipped()
     }
 
     fn header_set(&self) -> Option<Bytes> {
@@ -132,7 +132,7 @@ impl Cut for Cutter {
     }
 
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
     }
 }
 

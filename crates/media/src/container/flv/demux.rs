@@ -24,7 +24,7 @@ impl Demux {
 
 impl crate::Demux for Demux {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Result<Option<Item>, Error> {
@@ -48,6 +48,6 @@ impl crate::Demux for Demux {
     }
 
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
     }
 }

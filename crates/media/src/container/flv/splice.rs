@@ -68,7 +68,7 @@ fn forget_length(bytes: &mut BytesMut, payload: &[u8]) {
 
 impl crate::splice::Rounds for Splice {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -89,7 +89,7 @@ impl crate::splice::Rounds for Splice {
     }
 
     fn rewind(&mut self) {
-        self.reader.restart();
+        self.reader.window.restart();
         self.joint.rewind();
     }
 

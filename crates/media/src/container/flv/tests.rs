@@ -1,5 +1,9 @@
 use super::*;
-use crate::{Cut, Page, Role, splice::Rounds};
+use crate::{
+    Cut,
+    container::sketch::{pages, roles},
+    splice::Rounds,
+};
 
 fn tag(kind: u8, at: u32, payload: &[u8]) -> Vec<u8> {
     let [t3, t2, t1, t0] = at.to_be_bytes();
@@ -26,20 +30,6 @@ fn picture(at: u32, key: bool) -> Vec<u8> {
 
 fn sound(at: u32) -> Vec<u8> {
     tag(8, at, &[0xaf, 1, 7, 7])
-}
-
-fn pages(cutter: &mut Cutter, bytes: &[u8]) -> Vec<Page> {
-    cutter.push(bytes);
-    std::iter::from_fn(|| cutter.poll()).collect()
-}
-
-fn roles(pages: &[Page]) -> String {
-    let letter = |page: &Page| match page.role {
-        Role::Header => 'H',
-        Role::Entry => 'E',
-        Role::Plain => '.',
-    };
-    pages.iter().map(letter).collect()
 }
 
 #[test]

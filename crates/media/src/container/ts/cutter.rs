@@ -121,7 +121,7 @@ impl Cutter {
 
 impl Cut for Cutter {
     fn push(&mut self, bytes: &[u8]) {
-        self.sync.push(bytes);
+        self.sync.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -139,7 +139,7 @@ impl Cut for Cutter {
     }
 
     fn skipped(&self) -> u64 {
-        self.sync.skipped()
+        self.sync.window.skipped()
     }
 
     fn header_set(&self) -> Option<Bytes> {
@@ -147,7 +147,7 @@ impl Cut for Cutter {
     }
 
     fn finish(&mut self) {
-        self.sync.finish();
+        self.sync.window.finish();
         while let Some(packet) = self.sync.poll() {
             self.take(&packet);
         }

@@ -38,7 +38,7 @@ impl Demux {
 
 impl crate::Demux for Demux {
     fn push(&mut self, bytes: &[u8]) {
-        self.sync.push(bytes);
+        self.sync.window.push(bytes);
     }
 
     fn poll(&mut self) -> Result<Option<Item>, Error> {
@@ -51,7 +51,7 @@ impl crate::Demux for Demux {
     }
 
     fn finish(&mut self) {
-        self.sync.finish();
+        self.sync.window.finish();
         while let Some(packet) = self.sync.poll() {
             let frames = self.frames.take(&packet);
             self.tell(frames);

@@ -115,7 +115,7 @@ fn shifted(stamp: u64, shift: i64) -> u64 {
 
 impl crate::splice::Rounds for Splice {
     fn push(&mut self, bytes: &[u8]) {
-        self.sync.push(bytes);
+        self.sync.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -129,7 +129,7 @@ impl crate::splice::Rounds for Splice {
     }
 
     fn rewind(&mut self) {
-        self.sync.finish();
+        self.sync.window.finish();
         while let Some(packet) = self.sync.poll() {
             self.take(packet);
         }
@@ -137,7 +137,7 @@ impl crate::splice::Rounds for Splice {
         self.place(frames);
         std::mem::take(&mut self.waiting).into_iter().for_each(|packet| self.write(packet));
         self.joint.rewind();
-        self.sync.restart();
+        self.sync.window.restart();
         (self.frames, self.placed) = (Frames::default(), false);
         self.counters.values_mut().for_each(|counter| counter.shift = None);
     }

@@ -6,40 +6,20 @@ use crate::container::window::Window;
 /// Once three packets in a row began with the sync byte, each goes out with its last byte, until one does not.
 #[derive(Default)]
 pub(super) struct Sync {
-    window: Window,
-    found: bool,
-    ended: bool,
+    pub(super) window: Window,
 }
 
 impl Sync {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.window.push(bytes);
-    }
-
-    /// The input ended.
-    pub(super) fn finish(&mut self) {
-        self.ended = true;
-    }
-
-    /// What follows is a new beginning.
-    pub(super) fn restart(&mut self) {
-        self.window.restart();
-        (self.found, self.ended) = (false, false);
-    }
-
-    pub(super) fn skipped(&self) -> u64 {
-        self.window.skipped()
-    }
-
     /// The next packet, `None` when more bytes are needed.
     pub(super) fn poll(&mut self) -> Option<Packet> {
         let front = self.window.front();
-        self.found &= front.first().is_none_or(|&first| first == SYNC);
-        if !self.found && !self.hunt() {
+        let whole = front.first().is_none_or(|&first| first == SYNC);
+        self.window.sync &= whole;
+        if !self.window.sync && !self.hunt() {
             return None;
         }
         if self.window.front().len() < SIZE {
-            let left = if self.ended { self.window.front().len() } else { 0 };
+            let left = if self.window.ended() { self.window.front().len() } else { 0 };
             self.window.skip(left as u64);
             return None;
         }
@@ -55,11 +35,11 @@ impl Sync {
                 Some(false) => {}
                 Some(true) => return self.found_at(at),
                 // not all three are there yet
-                None if !self.ended && is_hopeful(front, at) => {
+                None if !self.window.ended() && is_hopeful(front, at) => {
                     self.window.skip(at as u64);
                     return false;
                 }
-                None if self.ended && is_hopeful(front, at) && front.len() - at >= SIZE => {
+                None if self.window.ended() && is_hopeful(front, at) && front.len() - at >= SIZE => {
                     return self.found_at(at);
                 }
                 None => {}
@@ -71,7 +51,7 @@ impl Sync {
 
     fn found_at(&mut self, at: usize) -> bool {
         self.window.skip(at as u64);
-        self.found = true;
+        self.window.sync = true;
         true
     }
 }

@@ -1,5 +1,9 @@
 use super::*;
-use crate::{Cut, Demux as _, Item, Page, Role, splice::Rounds};
+use crate::{
+    Cut, Demux as _, Item,
+    container::sketch::{pages, roles},
+    splice::Rounds,
+};
 
 /// A packet of `pid` whose payload is filled up by an adaptation field with `flags`.
 fn packet(pid: u16, start: bool, counter: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -49,20 +53,6 @@ fn picture(counter: u8, at: u64, data: &[u8]) -> Vec<u8> {
 
 fn sound(counter: u8, at: u64) -> Vec<u8> {
     packet(0x101, true, counter, 0, &pes(0xc0, 13, at, &[0xff; 5]))
-}
-
-fn pages(cutter: &mut Cutter, bytes: &[u8]) -> Vec<Page> {
-    cutter.push(bytes);
-    std::iter::from_fn(|| cutter.poll()).collect()
-}
-
-fn roles(pages: &[Page]) -> String {
-    let letter = |page: &Page| match page.role {
-        Role::Header => 'H',
-        Role::Entry => 'E',
-        Role::Plain => '.',
-    };
-    pages.iter().map(letter).collect()
 }
 
 #[test]

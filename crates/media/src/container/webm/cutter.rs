@@ -130,7 +130,7 @@ impl Cutter {
 
 impl Cut for Cutter {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -146,7 +146,7 @@ impl Cut for Cutter {
     }
 
     fn skipped(&self) -> u64 {
-        self.reader.skipped()
+        self.reader.window.skipped()
     }
 
     fn header_set(&self) -> Option<Bytes> {
@@ -154,7 +154,7 @@ impl Cut for Cutter {
     }
 
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
         while let Some(unit) = self.reader.poll() {
             self.take(unit);
         }

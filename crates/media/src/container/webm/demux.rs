@@ -106,7 +106,7 @@ fn unstripped(track: &Track, data: Bytes) -> Bytes {
 
 impl crate::Demux for Demux {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Result<Option<Item>, Error> {
@@ -118,6 +118,6 @@ impl crate::Demux for Demux {
     }
 
     fn finish(&mut self) {
-        self.reader.finish();
+        self.reader.window.finish();
     }
 }

@@ -22,54 +22,32 @@ impl Unit {
 /// Skips what is no element up to the next Cluster or EBML header. Holds at most one element of [`LARGEST`] bytes.
 #[derive(Default)]
 pub(super) struct Reader {
-    window: Window,
-    /// The last unit was whole, so the next one begins right behind it.
-    sync: bool,
+    pub(super) window: Window,
     /// The tracks that blocks can be of; empty while that is not known.
     tracks: Vec<u64>,
-    ended: bool,
 }
 
 impl Reader {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.window.push(bytes);
-    }
-
-    /// The input ended.
-    pub(super) fn finish(&mut self) {
-        self.ended = true;
-    }
-
-    /// What follows is a new beginning.
-    pub(super) fn restart(&mut self) {
-        self.window.restart();
-        (self.sync, self.ended) = (false, false);
-    }
-
     /// From here on blocks of other tracks are garbage.
     pub(super) fn expect(&mut self, tracks: Vec<u64>) {
         self.tracks = tracks;
     }
 
-    pub(super) fn skipped(&self) -> u64 {
-        self.window.skipped()
-    }
-
     /// The next element, `None` when more bytes are needed.
     pub(super) fn poll(&mut self) -> Option<Unit> {
         loop {
-            if self.sync {
+            if self.window.sync {
                 match self.look(self.window.front()) {
                     Look::Unit { id, body, size } => {
                         return Some(Unit { id, body, bytes: self.window.take(size) });
                     }
                     Look::PassOver(size) => self.window.skip(size),
-                    Look::Short if self.ended => self.window.skip(self.window.front().len() as u64),
+                    Look::Short if self.window.ended() => self.window.skip(self.window.front().len() as u64),
                     Look::Short => return None,
-                    Look::No => self.sync = false,
+                    Look::No => self.window.sync = false,
                 }
             }
-            if !self.sync && !self.hunt() {
+            if !self.window.sync && !self.hunt() {
                 return None;
             }
             if self.window.front().is_empty() {
@@ -84,11 +62,11 @@ impl Reader {
         for at in 0..front.len() {
             match begins(&front[at..]) {
                 Some(true) => {
-                    self.sync = true;
+                    self.window.sync = true;
                     self.window.skip(at as u64);
                     return true;
                 }
-                None if !self.ended => {
+                None if !self.window.ended() => {
                     self.window.skip(at as u64);
                     return false;
                 }
@@ -143,7 +121,7 @@ impl Reader {
     fn unknown(&self, front: &[u8], head: Head, size: usize) -> Look {
         let Some(next) = front.get(size..) else { return Look::Short };
         match Head::parse(next) {
-            Parsed::Short if !self.ended => Look::Short,
+            Parsed::Short if !self.window.ended() => Look::Short,
             Parsed::Head(next)
                 if limit(next.id).is_none() && !matches!(next.id, id::SEGMENT | id::CLUSTER) =>
             {

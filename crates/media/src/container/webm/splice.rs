@@ -72,7 +72,7 @@ impl Splice {
 
 impl crate::splice::Rounds for Splice {
     fn push(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        self.reader.window.push(bytes);
     }
 
     fn poll(&mut self) -> Option<Page> {
@@ -86,7 +86,7 @@ impl crate::splice::Rounds for Splice {
     }
 
     fn rewind(&mut self) {
-        self.reader.restart();
+        self.reader.window.restart();
         self.joint.rewind();
     }
 
