@@ -58,6 +58,24 @@ fn a_wrong_file_is_refused_with_status_3_and_every_mistake_in_its_place() -> Res
 }
 
 #[test]
+fn a_file_with_passwords_that_everybody_can_read_is_warned_of() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("radio.toml");
+    std::fs::write(&file, "[auth]\nsource_password = 'k7qf-3m9x'\n")?;
+    for (mode, warned) in [(0o644, true), (0o640, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode))?;
+        let out = run(levada().arg("check-config").arg(&file))?;
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        ensure!(
+            out.status.success() && said.contains("everybody on this machine") == warned,
+            "{mode:o}: {said}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_shown_names_who_said_it_and_no_secret() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("radio.toml");

@@ -1,7 +1,7 @@
 //! From what was typed to the configuration of a server.
 
 use super::Serve;
-use crate::config::{Complaint, Flag, Layers, Loaded, Step, Trouble};
+use crate::config::{Complaint, Flag, Layers, Loaded, Origin, Step, Trouble};
 use levada_serve::Config;
 
 impl Serve {
@@ -42,8 +42,23 @@ impl Serve {
 /// Everything that is wrong, with its place.
 pub fn read(layers: &Layers) -> Result<(Loaded<Config>, Vec<Complaint>), Trouble> {
     let loaded = layers.read::<Config>()?;
-    let odd = loaded.judge(loaded.config.findings())?;
+    let mut odd = loaded.judge(loaded.config.findings())?;
+    odd.extend(open_secret(&loaded));
     Ok((loaded, odd))
+}
+
+/// A password in a file that everybody on this machine can read; told once, however many there are.
+fn open_secret(loaded: &Loaded<Config>) -> Option<Complaint> {
+    use std::os::unix::fs::PermissionsExt;
+    let secrets = loaded.config.secrets();
+    let mut plain = secrets.iter().filter(|(_, secret)| !secret.is_hash());
+    plain.find_map(|(key, _)| {
+        let origin = loaded.origin(&key.split('.').collect::<Vec<_>>());
+        let Origin::File(path, ..) = &origin else { return None };
+        let open = std::fs::metadata(path).ok()?.permissions().mode() & 0o004 != 0;
+        let text = "everybody on this machine can read this file, and it holds passwords";
+        open.then(|| Complaint::new(origin.clone(), key, text))
+    })
 }
 
 /// Variables that are no text are none of ours.
