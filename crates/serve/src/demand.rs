@@ -1,7 +1,8 @@
 //! Mounts whose source comes when somebody wants to listen.
 
-use crate::{Mount, Station, relay::Via, switch};
+use crate::{Mount, MountName, Station, relay::Via, switch};
 use std::{
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -23,7 +24,7 @@ pub struct Demand {
     failures: watch::Sender<u64>,
 }
 
-/// Says that the mount's source comes on demand, for as long as it lives.
+/// The mount, whose source comes on demand for as long as this lives.
 pub struct Armed(Arc<Mount>);
 
 /// A listener waits; it counts until this is dropped.
@@ -35,10 +36,17 @@ pub struct Waiting(Arc<Mount>, Via);
 pub struct Circle;
 
 impl Demand {
-    /// Announces a source that comes on demand.
-    pub fn arm(mount: &Arc<Mount>) -> Armed {
-        mount.demand.suppliers.fetch_add(1, Relaxed);
-        Armed(mount.clone())
+    /// Announces a source that comes on demand to the mount called `name`, which is there from now on.
+    pub fn arm(name: &MountName, station: &Station) -> Armed {
+        loop {
+            let mount = station.mounts.open(name, &station.config());
+            mount.demand.suppliers.fetch_add(1, Relaxed);
+            let armed = Armed(mount);
+            // it may have been forgotten in between; an armed one is not
+            if station.mounts.find(name).is_some_and(|found| Arc::ptr_eq(&found, &armed.0)) {
+                return armed;
+            }
+        }
     }
 
     /// Whether a source would come if somebody listened.
@@ -106,6 +114,14 @@ pub async fn unwanted(mount: &Mount, time: Duration) {
             () = wanted(mount) => {}
             () = sleep(time) => return,
         }
+    }
+}
+
+impl Deref for Armed {
+    type Target = Arc<Mount>;
+
+    fn deref(&self) -> &Arc<Mount> {
+        &self.0
     }
 }
 

@@ -84,9 +84,8 @@ async fn play_for_ever(station: &Arc<Station>, name: &MountName, file: &Path) {
 /// Plays the fallback file on an internal mount of its own while listeners of `name` have nothing else; all of them
 /// share it.
 async fn stand_in(station: &Arc<Station>, name: &MountName, file: &Path) {
-    let mount = station.mounts.open(name, &station.config());
+    let mount = Demand::arm(name, station);
     let stage = switch::stage(&mount);
-    let _armed = Demand::arm(&mount);
     let mut changes = station.mounts.watch();
     loop {
         demand::wanted(&mount).await;

@@ -81,7 +81,7 @@ async fn follow_all(station: Arc<Station>, relay: RelayConfig) {
     }
 }
 
-/// Begins to pull what is new in `names`, and stops what is gone from them and silent.
+/// Begins to pull what is new in `names`, which are sorted, and stops what is gone from them and silent.
 fn keep(
     station: &Arc<Station>,
     feeds: &mut BTreeMap<MountName, JoinSet<()>>,
@@ -90,7 +90,7 @@ fn keep(
     names: Vec<MountName>,
 ) {
     let alive = |name: &MountName| station.mounts.find(name).is_some_and(|mount| mount.source().is_some());
-    feeds.retain(|name, _| names.contains(name) || alive(name));
+    feeds.retain(|name, _| names.binary_search(name).is_ok() || alive(name));
     for name in names {
         feeds.entry(name).or_insert_with_key(|name| {
             let at = |parent: &Url| {

@@ -69,7 +69,7 @@ pub async fn listen(url: Url, ledger: Ledger, seen: Arc<Seen>) {
     let receiver = loop {
         match Receiver::connect(&client, &url, &[]).await {
             Ok(receiver) => break receiver,
-            Err(_) if began.elapsed() < SILENCE => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(_) if began.elapsed() < JOIN => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(why) => return seen.state().failure = Some(why.to_string()),
         }
     };
@@ -136,6 +136,8 @@ fn verify(number: u64, bytes: &[u8], ledger: &Ledger, seen: &Seen) -> Result<Pla
 /// So many bytes say where in a stream they are, also where silence repeats itself.
 const NEEDLE: usize = 2_048;
 const SILENCE: Duration = Duration::from_secs(5);
+/// A relay has found a new mount of its parent by then, on any machine.
+const JOIN: Duration = Duration::from_secs(15);
 /// Lags kept between two questions; more say nothing new.
 const MOST_LAGS: usize = 4_096;
 

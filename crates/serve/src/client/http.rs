@@ -164,7 +164,7 @@ impl Client {
                     let _head = ahead.split_to(used);
                     return Ok(reply);
                 }
-                if wire.read_buf(ahead).await.map_err(Error::Broken)? == 0 {
+                if wire.read_buf(ahead).await.or_else(impolite_end)? == 0 {
                     return Err(Error::Closed);
                 }
             }
@@ -208,7 +208,7 @@ impl Incoming {
             }
             self.ahead.reserve(READ);
             let read = timeout(self.silence, self.wire.read_buf(&mut self.ahead)).await;
-            match read.map_err(|_| Error::Patience("stream"))?.map_err(Error::Broken)? {
+            match read.map_err(|_| Error::Patience("stream"))?.or_else(impolite_end)? {
                 0 if self.body == Body::Endless => return Ok(None),
                 0 => return Err(Error::CutShort),
                 _ => {}
@@ -336,6 +336,11 @@ fn credentials(url: &Url) -> Option<Vec<u8>> {
     }
     let decode = |text| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
     Some([&decode(url.username())[..], b":", &decode(url.password().unwrap_or_default())].concat())
+}
+
+/// Many servers end TLS without saying so; whether that was too early is for the body to tell.
+fn impolite_end(why: io::Error) -> Result<usize, Error> {
+    if why.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(Error::Broken(why)) }
 }
 
 /// Where a redirect leads; what was secret for the old host stays behind.

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 pub struct Pacer {
     lead: Duration,
     anchor: Option<Anchor>,
+    /// Another stream begins with the next page that has a time.
+    anew: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,12 @@ struct Anchor {
 impl Pacer {
     /// The first `lead` of the media is sent at once, and all the rest as much earlier than real time.
     pub fn new(lead: Duration) -> Pacer {
-        Pacer { lead, anchor: None }
+        Pacer { lead, anchor: None, anew: false }
+    }
+
+    /// Another stream follows, whose time begins anew. Without this it is noticed by a jump of the time.
+    pub fn restart(&mut self) {
+        self.anew = true;
     }
 
     /// When a page that ends at the media time `at` is to be sent. A page without time is due with the one before it.
@@ -31,8 +38,10 @@ impl Pacer {
         let Some(at) = at else {
             return self.anchor.map_or(now, |anchor| self.early(anchor.at(anchor.last), now));
         };
+        let anew = std::mem::take(&mut self.anew);
         let anchor = match self.anchor {
             None => Anchor { real: now, from: at, last: at },
+            Some(anchor) if anew => anchor.jump(at),
             Some(anchor) if at + BACK < anchor.last || at > anchor.last + LEAP => anchor.jump(at),
             Some(anchor) => Anchor { last: anchor.last.max(at), ..anchor },
         };
@@ -109,6 +118,19 @@ mod tests {
         pacer.due(start, Some(ms(8_000)));
         assert_eq!(pacer.due(start, Some(ms(1_000))), start + ms(9_000));
         assert_eq!(pacer.due(start, Some(ms(2_000))), start + ms(10_000));
+    }
+
+    #[test]
+    fn a_short_file_that_is_followed_by_another_is_not_sent_at_once() {
+        let (start, mut pacer) = (Instant::now(), Pacer::new(ms(0)));
+        let mut due = Vec::new();
+        for _ in 0..3 {
+            pacer.restart();
+            due.extend(
+                (1..=2).map(|n| pacer.due(start, Some(ms(n * 1_000))).duration_since(start).as_secs()),
+            );
+        }
+        assert_eq!(due, [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

@@ -186,7 +186,9 @@ impl Player {
 
     fn begin(&mut self, open: Open) {
         self.barren += 1;
-        self.pages.begin();
+        if self.pages.begin() {
+            self.pacer.restart();
+        }
         self.pages.push(&open.first);
         let fresh = self.media.len() > 1 || self.untimed.is_some();
         self.open = Some(Reading { rest: open.rest, buffer: Vec::with_capacity(READ), fresh });
@@ -222,10 +224,12 @@ impl Pages {
         }
     }
 
-    fn begin(&mut self) {
+    /// Whether the next medium is a stream of its own.
+    fn begin(&mut self) -> bool {
         if let Pages::Cut(format, cutter) = self {
             *cutter = format.cutter();
         }
+        matches!(self, Pages::Cut(..))
     }
 
     fn end(&mut self) {

@@ -46,10 +46,9 @@ impl Feed {
     /// Pulls until it is dropped; on demand only while somebody listens, and half a minute longer.
     pub(super) async fn run(self) {
         if !self.on_demand {
-            return self.pull(&self.mount()).await;
+            return self.pull(&self.station.mounts.open(&self.name, &self.station.config())).await;
         }
-        let mount = self.mount();
-        let _armed = Demand::arm(&mount);
+        let mount = Demand::arm(&self.name, &self.station);
         loop {
             demand::wanted(&mount).await;
             tokio::select! {
@@ -57,10 +56,6 @@ impl Feed {
                 () = demand::unwanted(&mount, LINGER) => tracing::info!(mount = %self.name, "relay rests"),
             }
         }
-    }
-
-    fn mount(&self) -> Arc<Mount> {
-        self.station.mounts.open(&self.name, &self.station.config())
     }
 
     /// Goes from parent to parent for ever. The mount is kept for a second while the next one is asked.
