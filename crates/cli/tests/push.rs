@@ -202,6 +202,33 @@ fn a_real_icecast_takes_streams_and_titles() -> Result<()> {
 }
 
 #[test]
+fn streams_travel_over_tls_between_those_who_trust_each_other() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let pem = folder.path().join("both.pem");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    std::fs::write(&pem, made.cert.pem() + &made.key_pair.serialize_pem())?;
+    let server = Serve::with(|command| {
+        command.arg("--cert").arg(&pem);
+    })?;
+    let port = server.address.rsplit(':').next().context("no port")?;
+    let to = format!("icecasts://source:hush@localhost:{port}/tls.ogv");
+    let stranger = levada().arg("push").arg(clip("testcard.ogv")).arg(&to).output()?;
+    let said = String::from_utf8_lossy(&stranger.stderr);
+    ensure!(stranger.status.code() == Some(4) && said.contains("certificate"), "{said}");
+
+    let mut push = levada();
+    push.args(["push", "--loop"]).arg(clip("testcard.ogv")).arg(&to).env("SSL_CERT_FILE", &pem);
+    let _source = Program::start(&mut push)?;
+    server.wait_live("/tls.ogv")?;
+    let mut pull = levada();
+    pull.args(["pull", "-o", "-", &format!("https://localhost:{port}/status-json.xsl")]);
+    let out = pull.env("SSL_CERT_FILE", &pem).output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    ensure!(String::from_utf8_lossy(&out.stdout).contains("/tls.ogv"));
+    Ok(())
+}
+
+#[test]
 fn a_push_ends_after_its_time_and_on_a_signal() -> Result<()> {
     let server = Serve::start(&[])?;
     let timed = levada()
