@@ -18,11 +18,13 @@ use std::time::Duration;
 pub struct MediaClock {
     newest: Option<Duration>,
     passed: Duration,
+    running: bool,
 }
 
 impl MediaClock {
     /// Takes the time stamp of the next item; gives the time that has passed.
     pub fn tell(&mut self, at: Duration) -> Duration {
+        self.running = true;
         match self.newest {
             Some(newest) if at >= newest => {
                 let step = at - newest;
@@ -37,6 +39,11 @@ impl MediaClock {
         self.passed
     }
 
+    /// What comes next is of another stream, whose time says nothing about this one's.
+    pub fn restart(&mut self) {
+        self.newest = None;
+    }
+
     /// The time that has passed.
     pub fn passed(&self) -> Duration {
         self.passed
@@ -44,7 +51,7 @@ impl MediaClock {
 
     /// Whether any item had a time stamp.
     pub fn is_running(&self) -> bool {
-        self.newest.is_some()
+        self.running
     }
 }
 

@@ -8,6 +8,7 @@ mod framing;
 mod icy;
 mod inbox;
 mod listener;
+mod place;
 mod reactor;
 mod reel;
 mod stats;
@@ -126,7 +127,10 @@ impl Egress {
     /// Takes a listener over; the reactor with the fewest serves it. What waits to be taken over is bounded by what
     /// the server accepts, since each is a connection.
     pub fn join(&self, joining: Joining) {
-        let Some(least) = self.reactors.iter().min_by_key(|reactor| reactor.listeners()) else { return };
+        let Some(least) = self.reactors.iter().min_by_key(|reactor| reactor.listeners() / wheel::RUN as u64)
+        else {
+            return;
+        };
         least.join(joining);
     }
 

@@ -1,7 +1,7 @@
 //! What a listener must get before it goes on along its reel, and where it leaves that.
 
 use crate::{End, Rendition};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use std::sync::Arc;
 
 /// Bytes of one listener's own, and its goal. Most listeners carry nothing most of the time.
@@ -20,7 +20,7 @@ pub(super) struct Part {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The answer's head.
+    /// The answer's head, and what else is outside the framing.
     Head,
     /// Stream bytes that were begun or promised.
     Body,
@@ -74,18 +74,23 @@ impl Carry {
     }
 
     /// Drops what is written and the header sets that are not begun, and tells whether there were such. What is left
-    /// begins at part 0, as far within as before.
+    /// begins at part 0.
     pub(super) fn shed(&mut self, part: u32, within: u32) -> bool {
-        let mut number = 0;
-        let mut shed = false;
-        self.parts.retain(|candidate| {
-            let (written, begun) = (number < part, number == part && within > 0);
-            number += 1;
-            let unsent = candidate.kind == Kind::Header && !written && !begun;
-            shed |= unsent;
-            !written && !unsent
-        });
-        shed
+        self.parts.drain(..self.parts.len().min(part as usize));
+        if let Some(begun) = self.parts.first_mut().filter(|_| within > 0) {
+            begun.bytes.advance(begun.bytes.len().min(within as usize));
+            begun.kind = if begun.kind == Kind::Header { Kind::Body } else { begun.kind };
+        }
+        let count = self.parts.len();
+        self.parts.retain(|part| part.kind != Kind::Header);
+        self.parts.len() < count
+    }
+
+    /// Puts bytes outside the framing before all others.
+    pub(super) fn first(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.parts.insert(0, Part { bytes, kind: Kind::Head });
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Crowd {
     /// The channel that the reel was last fed from, and the subscription while it lasts.
     channel: Option<Channel<Piece>>,
     subscriber: Option<Subscriber<Piece>>,
+    /// Another channel is live already.
+    succeeded: bool,
     /// Rings when there is something to read or another channel.
     bell: Waker,
     hung: bool,
@@ -56,6 +58,7 @@ impl Crowd {
             floor: 0,
             channel: None,
             subscriber: None,
+            succeeded: false,
             bell: Arc::new(Bell { crowd: key, inbox }).into(),
             hung: false,
             tally,
@@ -80,14 +83,19 @@ impl Crowd {
             room > 0
         });
         batch.drain(..).for_each(|piece| self.reel.push(&piece.0, now));
-        match taken {
-            Taken::Item(()) => true,
-            Taken::Empty if !self.has_successor() => false,
-            Taken::Empty | Taken::Ended => {
-                self.subscriber = None;
-                true
+        let over = match taken {
+            Taken::Item(()) => return true,
+            Taken::Ended => true,
+            // the old one is read once more after the new one was seen: what came before that is not lost
+            Taken::Empty => {
+                let succeeded = self.has_successor();
+                std::mem::replace(&mut self.succeeded, succeeded)
             }
+        };
+        if over {
+            (self.subscriber, self.succeeded) = (None, false);
         }
+        over || self.succeeded
     }
 
     /// Subscribes to the live channel if that is another than the last.

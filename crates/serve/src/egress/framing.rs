@@ -1,6 +1,7 @@
 //! What goes between the bytes of the stream on the way to one listener.
 
 use super::{icy::Interleave, reel::Reel};
+use bytes::Bytes;
 
 /// How a listener's body is laid out. Another kind is another variant here and a file like `icy.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,16 @@ impl Layout {
             Layout::Raw => {}
             Layout::Icy(icy) => icy.pass_body(bytes, || reel.title_at(offset)),
         }
+    }
+
+    /// The rest of an insert that is begun or due, which then counts as written.
+    pub(super) fn take_insert(&mut self, reel: &Reel) -> Bytes {
+        if self.room() > 0 {
+            return Bytes::new();
+        }
+        let rest = Bytes::copy_from_slice(self.insert(reel));
+        self.pass_insert(rest.len());
+        rest
     }
 
     /// `bytes` of the insert were written.

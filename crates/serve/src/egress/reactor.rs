@@ -8,7 +8,7 @@ use super::{
     carry::Then,
     crowd::Crowd,
     inbox::Inbox,
-    listener::{Listener, Outcome},
+    listener::{Listener, Outcome, Skipped},
     stats::{ReactorTally, Tally},
     wheel::{Tick, Wheel},
 };
@@ -18,7 +18,7 @@ use mio::{Events, Poll, Registry, Token, event::Event};
 pub(super) use orders::{Closing, Command};
 use slab::Slab;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -35,7 +35,11 @@ struct Reactor {
     wheel: Wheel,
     began: Instant,
     now: Instant,
+    /// The tick that it is in, and the last one that the wheel has turned to.
     tick: Tick,
+    turned: Tick,
+    /// What it was told and has not done yet.
+    commands: VecDeque<Command>,
     closing: Option<Closing>,
     stopped: bool,
     /// Used again and again, so that a stream at rest allocates nothing.
@@ -67,6 +71,8 @@ impl Reactor {
             began: now,
             now,
             tick: Tick::default(),
+            turned: Tick::default(),
+            commands: VecDeque::new(),
             closing: None,
             stopped: false,
             keys: Vec::new(),
@@ -84,6 +90,7 @@ impl Reactor {
                 other => other?,
             }
             self.now = Instant::now();
+            self.tick = Tick::at(self.now - self.began);
             self.post.tally.wakeups.fetch_add(1, Relaxed);
             events.iter().for_each(|event| self.socket(event));
             self.mail();
@@ -95,14 +102,17 @@ impl Reactor {
 
     /// How long there is nothing to do.
     fn patience(&self) -> Option<Duration> {
-        let next = self.wheel.next(self.tick)?;
+        let next = self.wheel.next(self.turned)?;
         let due = self.began + next.since(Tick::default());
         Some(due.saturating_duration_since(Instant::now()))
     }
 
     fn mail(&mut self) {
         let mail = self.post.inbox.empty();
-        mail.commands.into_iter().for_each(|command| self.obey(command));
+        self.commands.extend(mail.commands);
+        while let Some(command) = self.commands.pop_front() {
+            self.obey(command);
+        }
         for crowd in mail.rung {
             if let Some(crowd) = self.crowds.get_mut(crowd) {
                 crowd.rung();
@@ -126,17 +136,15 @@ impl Reactor {
 
     /// Serves those who are due since the last turn.
     fn turn_wheel(&mut self) {
-        let now = Tick::at(self.now - self.began);
-        let missed = now.0.saturating_sub(self.tick.0).min(Wheel::ROUND);
-        for tick in (0..missed).rev().map(|ago| Tick(now.0 - ago)) {
-            self.tick = tick;
+        let missed = self.tick.0.saturating_sub(self.turned.0).min(Wheel::ROUND);
+        for ago in (0..missed).rev() {
             let mut keys = std::mem::take(&mut self.keys);
             keys.clear();
-            self.wheel.at(tick, &mut keys);
+            self.wheel.at(Tick(self.tick.0 - ago), &mut keys);
             keys.iter().for_each(|key| self.visit(*key as usize));
             self.keys = keys;
         }
-        self.tick = now;
+        self.turned = self.tick;
     }
 
     /// The regular look at a listener: what is new for it, and whether its time or our patience is up.
@@ -149,17 +157,13 @@ impl Reactor {
         let Some(listener) = self.listeners.get_mut(key) else { return };
         let crowd = &self.crowds[listener.crowd as usize];
         if listener.expires.take_if(|expires| *expires <= self.tick).is_some() {
-            listener.expire(&crowd.reel);
+            listener.place.close(&crowd.reel, End::Expired);
         }
-        let config = &self.post.config;
-        if listener.blocked && self.tick.since(listener.progress) > config.stall {
+        if listener.blocked && self.tick.since(listener.progress) > self.post.config.stall {
             return self.finish(key, End::Slow);
         }
-        if listener.blocked && listener.is_late(&crowd.reel) {
-            self.post.tally.skips.fetch_add(1, Relaxed);
-            if !listener.skip(&crowd.reel, false, self.tick, config) {
-                return self.finish(key, End::Slow);
-            }
+        if listener.blocked && listener.place.is_late(&crowd.reel) {
+            self.skip(key, 0);
         }
         self.reseat(key);
         self.serve(key);
@@ -172,8 +176,8 @@ impl Reactor {
                 return;
             };
             let crowd = &self.crowds[listener.crowd as usize];
-            if listener.hungry {
-                listener.feed(&crowd.reel, &self.post.config);
+            if listener.place.is_hungry() {
+                listener.place.feed(&crowd.reel, &self.post.config);
             }
             let flushed = listener.flush(&crowd.reel, self.tick);
             let tally = &self.post.tally;
@@ -212,9 +216,11 @@ impl Reactor {
         self.hang_bell(crowd);
     }
 
-    /// Puts on a reel what its channel has, a batch at a time.
+    /// Puts on a reel what its channel has, a batch at a time. A source that is faster than that waits for the next
+    /// turn, or loses what its channel cannot hold.
     fn fill(&mut self, key: usize) {
-        while let Some(crowd) = self.crowds.get_mut(key) {
+        for _ in 0..BATCHES {
+            let Some(crowd) = self.crowds.get_mut(key) else { return };
             crowd.fresh = self.tick;
             let more = crowd.draw(&mut self.batch, self.now);
             self.make_room(key);
@@ -236,26 +242,41 @@ impl Reactor {
         }
     }
 
+    /// Sees to it that no member needs anything before `due`: those whose turn has not come are served, the others move.
     fn rescue(&mut self, key: usize, due: u64) {
         let mut floor = u64::MAX;
         for member in self.crowds[key].members.clone() {
-            let (listener, crowd) = (&mut self.listeners[member as usize], &self.crowds[key]);
-            if listener.needs().is_some_and(|offset| offset < due) {
-                self.post.tally.skips.fetch_add(1, Relaxed);
-                let patient = listener.skip(&crowd.reel, true, self.tick, &self.post.config);
-                match patient {
-                    true if listener.hungry => self.enter_prompt(member as usize),
-                    true => {}
-                    false => {
-                        self.finish(member as usize, End::Slow);
-                        continue;
-                    }
-                }
+            if self.needs(member, key) < due {
+                self.serve(member as usize);
             }
-            floor = floor.min(self.listeners[member as usize].needs().unwrap_or(u64::MAX));
+            if self.needs(member, key) < due {
+                self.skip(member as usize, due);
+            }
+            floor = floor.min(self.needs(member, key));
         }
         if let Some(crowd) = self.crowds.get_mut(key) {
             crowd.floor = floor;
+        }
+    }
+
+    /// The first offset that a listener needs, if it is still in this crowd.
+    fn needs(&self, key: u32, crowd: usize) -> u64 {
+        let listener = self.listeners.get(key as usize).filter(|listener| listener.crowd as usize == crowd);
+        listener.and_then(|listener| listener.place.needs()).unwrap_or(u64::MAX)
+    }
+
+    /// Moves a listener that is too slow, or ends it if that happened too often.
+    fn skip(&mut self, key: usize, due: u64) {
+        let listener = &mut self.listeners[key];
+        let crowd = &self.crowds[listener.crowd as usize];
+        match listener.skip(&crowd.reel, due, self.tick, &self.post.config) {
+            Skipped::Not => return,
+            Skipped::Moved => {}
+            Skipped::TooOften => return self.finish(key, End::Slow),
+        }
+        self.post.tally.skips.fetch_add(1, Relaxed);
+        if self.listeners[key].place.is_hungry() {
+            self.enter_prompt(key);
         }
     }
 
@@ -265,11 +286,10 @@ impl Reactor {
         if self.crowds[listener.crowd as usize].rendition.id == to.id {
             return;
         }
-        let had = (!listener.hungry)
-            .then(|| self.crowds[listener.crowd as usize].reel.header_before(listener.cursor.offset));
+        let had = listener.place.header(&self.crowds[listener.crowd as usize].reel);
         let target = self.crowd_of(to);
         self.leave_crowd(key);
-        self.listeners[key].cursor.layout.move_on();
+        self.listeners[key].place.change_reel();
         self.fill(target);
         self.enter_crowd(key, target, levada_channel::Start::Entry, had);
     }
@@ -288,7 +308,7 @@ impl Reactor {
 
     /// Seats a listener by its pace, if its rendition's rate has another period now.
     fn reseat(&mut self, key: usize) {
-        let listener = &self.listeners[key];
+        let Some(listener) = self.listeners.get(key) else { return };
         let ring = listener.pace.ring(self.crowds[listener.crowd as usize].reel.rate());
         if ring == listener.seat.ring {
             return;
@@ -304,9 +324,16 @@ impl Reactor {
 /// Nobody disappears unseen: whoever is left, even after a panic, is ended.
 impl Drop for Reactor {
     fn drop(&mut self) {
-        for listener in self.listeners.drain() {
+        if self.stopped {
+            self.commands.extend(self.post.inbox.empty().commands);
+        }
+        let waiting = self.commands.drain(..).filter_map(|command| match command {
+            Command::Join(joining) => Some(joining.session),
+            _ => None,
+        });
+        for session in self.listeners.drain().map(|listener| listener.session).chain(waiting) {
             self.post.tally.listeners.fetch_sub(1, Relaxed);
-            let end = || (self.post.on_end)(listener.session.clone(), End::Shutdown);
+            let end = || (self.post.on_end)(session, End::Shutdown);
             if catch_unwind(AssertUnwindSafe(end)).is_err() {
                 tracing::error!("the end of a session could not be told");
             }
@@ -316,5 +343,7 @@ impl Drop for Reactor {
 
 /// Sockets looked at per wake-up; the others are looked at right after.
 const EVENTS: usize = 1024;
+/// Batches drawn for a reel at once: 32 MiB.
+const BATCHES: usize = 32;
 /// The token of the inbox; a slab never gets this far.
 const WAKE: Token = Token(usize::MAX);

@@ -16,8 +16,8 @@ use std::{
 pub(super) use titles::Title;
 use titles::Titles;
 
-/// A log of pages addressed by bytes. Offsets grow for as long as the reel lives; what lies before [`Reel::start`] is
-/// gone. It grows by [`Reel::push`] and shrinks only by [`Reel::evict`], so that whoever owns it can first move those
+/// A log of pages addressed by bytes. Offsets grow for as long as the reel lives; the oldest
+/// go. It grows by [`Reel::push`] and shrinks only by [`Reel::evict`], so that whoever owns it can first move those
 /// who still stand on what goes.
 #[derive(Debug)]
 pub(super) struct Reel {
@@ -103,11 +103,7 @@ impl Reel {
     /// Another channel begins here: its headers are a new set even if the last channel broke off among its own.
     pub(super) fn restart(&mut self) {
         self.headers.close();
-    }
-
-    /// The first offset that is still held.
-    pub(super) fn start(&self) -> u64 {
-        self.start
+        self.clock.restart();
     }
 
     /// The offset that the next page will have.

@@ -1,11 +1,15 @@
 //! The socket of a listener, plain or with TLS.
 
+mod tls;
+
+use self::tls::TlsWire;
 use super::Config;
 use mio::{Interest, Registry, Token, event::Source};
 use std::{
     io::{self, IoSlice, Read, Write},
     net::TcpStream,
 };
+use tokio_rustls::rustls::ServerConnection;
 
 /// A listener's connection as the front hands it over.
 #[derive(Debug)]
@@ -13,12 +17,15 @@ use std::{
 pub enum Transport {
     /// TCP as it is.
     Plain(TcpStream),
+    /// Behind TLS, with the handshake done.
+    Tls(TcpStream, Box<ServerConnection>),
 }
 
 /// A listener's connection as its reactor drives it: it never blocks.
 #[derive(Debug)]
 pub(super) enum Wire {
     Plain(mio::net::TcpStream),
+    Tls(TlsWire<mio::net::TcpStream>),
 }
 
 impl Wire {
@@ -27,9 +34,14 @@ impl Wire {
     /// # Errors
     /// When the socket cannot be set to never block.
     pub(super) fn new(transport: Transport) -> io::Result<Wire> {
-        let Transport::Plain(stream) = transport;
-        stream.set_nonblocking(true)?;
-        Ok(Wire::Plain(mio::net::TcpStream::from_std(stream)))
+        let nonblocking = |stream: TcpStream| {
+            stream.set_nonblocking(true)?;
+            Ok::<_, io::Error>(mio::net::TcpStream::from_std(stream))
+        };
+        Ok(match transport {
+            Transport::Plain(stream) => Wire::Plain(nonblocking(stream)?),
+            Transport::Tls(stream, tls) => Wire::Tls(TlsWire::new(tls, nonblocking(stream)?)),
+        })
     }
 
     /// Bounds what the kernel holds for it, and lets it send at once. A socket on which this fails fails at its first
@@ -50,11 +62,26 @@ impl Wire {
         match (self, slices) {
             (Wire::Plain(stream), [one]) => stream.write(one),
             (Wire::Plain(stream), many) => stream.write_vectored(many),
+            (Wire::Tls(wire), slices) => wire.write(slices),
+        }
+    }
+
+    /// Sends what was taken and waits inside: TLS encrypts more than the socket may take.
+    ///
+    /// # Errors
+    /// As [`Wire::write`].
+    pub(super) fn push(&mut self) -> io::Result<()> {
+        match self {
+            Wire::Plain(_) => Ok(()),
+            Wire::Tls(wire) => wire.push(),
         }
     }
 
     /// Throws away what the client has sent, at most [`READ`] bytes; whether it has closed its side.
     pub(super) fn discard(&mut self) -> bool {
+        if let Wire::Tls(wire) = self {
+            return wire.discard(READ);
+        }
         let mut waste = [0; 4096];
         for _ in 0..READ / waste.len() {
             match self.stream_mut().read(&mut waste) {
@@ -72,13 +99,17 @@ impl Wire {
     }
 
     fn stream(&self) -> &mio::net::TcpStream {
-        let Wire::Plain(stream) = self;
-        stream
+        match self {
+            Wire::Plain(stream) => stream,
+            Wire::Tls(wire) => &wire.stream,
+        }
     }
 
     fn stream_mut(&mut self) -> &mut mio::net::TcpStream {
-        let Wire::Plain(stream) = self;
-        stream
+        match self {
+            Wire::Plain(stream) => stream,
+            Wire::Tls(wire) => &mut wire.stream,
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use super::{
     super::{
         Joining, Whom,
-        carry::{Carry, Then},
+        carry::Then,
         crowd::Crowd,
-        cursor::Cursor,
-        listener::{Listener, Skips, Slack},
+        listener::{Listener, Skips},
+        place::Place,
         transport::Wire,
         wheel::Tick,
     },
@@ -91,26 +91,21 @@ impl Reactor {
         wire.register(&self.registry, Token(key))?;
         self.crowds[crowd].widen(joining.burst, &self.post.config);
         self.fill(crowd);
-        let mut carry = Box::<Carry>::default();
-        carry.head(joining.head);
-        carry.body(joining.intro.unwrap_or_default());
+        let place = Place::new(joining.framing, joining.head, joining.intro.unwrap_or_default());
         let ring = joining.pace.ring(self.crowds[crowd].reel.rate());
         let expires = joining.expires.map(|at| Tick::at(at.saturating_duration_since(self.began)));
         self.listeners.insert(Listener {
             wire,
             session: joining.session,
-            cursor: Cursor { part: 0, within: 0, offset: 0, layout: joining.framing.into() },
-            carry: Some(carry),
+            place,
             pace: joining.pace,
             crowd: 0,
             member: 0,
             prompt: None,
             seat: self.wheel.sit(key as u32, ring),
-            hungry: true,
             blocked: false,
             progress: self.tick,
             expires,
-            slack: Slack::default(),
             skips: Skips::default(),
         });
         self.enter_crowd(key, crowd, joining.burst, None);
@@ -122,11 +117,9 @@ impl Reactor {
         let (listener, crowd) = (&mut self.listeners[key], &mut self.crowds[crowd_key]);
         listener.crowd = crowd_key as u32;
         listener.member = crowd.enter(key as u32);
-        match crowd.reel.join(from) {
-            Some(entry) => listener.land(entry, &crowd.reel, had, &self.post.config),
-            None => listener.starve(&crowd.reel),
-        }
-        crowd.floor = crowd.floor.min(listener.cursor.offset);
+        let entry = crowd.reel.join(from);
+        listener.place.begin(entry, &crowd.reel, had, &self.post.config);
+        crowd.floor = crowd.floor.min(listener.place.needs().unwrap_or(u64::MAX));
         if listener.is_prompt() {
             self.enter_prompt(key);
         }
@@ -201,7 +194,7 @@ impl Reactor {
         if let Some(crowd) = self.by_rendition.get(&from) {
             self.fill(*crowd);
         }
-        let heading = |listener: &Listener| match listener.goal() {
+        let heading = |listener: &Listener| match listener.place.goal() {
             Some(Then::Hop(to)) => Some(to.id),
             Some(Then::Close(_)) => None,
             None => self.crowds.get(listener.crowd as usize).map(|crowd| crowd.rendition.id),
@@ -212,7 +205,7 @@ impl Reactor {
             .collect();
         for key in sent {
             let listener = &mut self.listeners[key];
-            listener.aim(then.clone(), &self.crowds[listener.crowd as usize].reel);
+            listener.place.aim(then.clone(), &self.crowds[listener.crowd as usize].reel);
             self.serve(key);
         }
     }

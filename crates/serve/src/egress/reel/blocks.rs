@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out_whatever_the_cuts() {
-        let bytes: Vec<u8> = (0..300_000u32).map(|n| (n * 7 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..300_000u32).map(|n| ((n * 7) >> 3) as u8).collect();
         let mut blocks = Blocks::default();
         for part in bytes.chunks(7_919) {
             blocks.append(part);

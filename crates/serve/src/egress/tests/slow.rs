@@ -1,1 +1,108 @@
-//! x
+//! Listeners that do not keep up.
+
+use super::{super::*, stage::*};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Less patience than usual, so that tests need less of it.
+fn impatient() -> Config {
+    Config {
+        lag: Duration::from_millis(1_500),
+        lag_bytes: 3 << 20,
+        stall: Duration::from_secs(2),
+        ..Config::default()
+    }
+}
+
+/// Sends until the socket of the only listener is full.
+fn fill(stage: &Stage, source: &mut Source) {
+    while stage.egress.stats().reactors[0].blocked == 0 {
+        source.plain(1, 100_000);
+        source.entries(1, 100);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
+    let stage = Stage::with(Config { stall: PATIENCE, ..impatient() });
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.headers();
+    source.entries(1, 100);
+    let mut slow = stage.join(&rendition);
+    fill(&stage, &mut source);
+    source.entries(40, 100);
+    wait_for(|| slow.session.skips.load(Relaxed) > 0);
+    stage.egress.end(RenditionId(1), End::StreamEnded);
+    let pages = slow.rest();
+    assert_eq!(pages[..3], [('H', 0), ('H', 1), ('E', 0)]);
+    let gaps: Vec<_> = pages[2..].windows(2).filter(|pair| pair[0].1 + 1 != pair[1].1).collect();
+    assert!(gaps.len() == 1 && gaps[0][1].0 == 'E', "one gap, and an entry after it: {gaps:?}");
+    assert_eq!(stage.end_of(&slow), End::StreamEnded);
+}
+
+#[test]
+fn one_slow_listener_takes_nothing_from_the_others() {
+    let stage = Stage::with(impatient());
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.entries(1, 100);
+    let slow = stage.join(&rendition);
+    let mut others: Vec<_> = (0..10).map(|_| stage.join(&rendition)).collect();
+    others.iter_mut().for_each(|other| assert_eq!(other.pages(1), [('E', 0)]));
+    for round in 0..60 {
+        source.plain(1, 100_000);
+        source.entries(1, 100);
+        for other in &mut others {
+            assert_eq!(other.pages(2), [('P', 2 * round + 1), ('E', 2 * round + 2)]);
+        }
+    }
+    wait_for(|| slow.session.skips.load(Relaxed) > 0);
+}
+
+#[test]
+fn whose_socket_takes_nothing_for_too_long_is_dropped() {
+    let stage = Stage::with(impatient());
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.entries(1, 100);
+    let slow = stage.join(&rendition);
+    fill(&stage, &mut source);
+    assert_eq!(stage.end_of(&slow), End::Slow);
+}
+
+#[test]
+fn who_had_to_be_moved_too_often_is_dropped() {
+    let stage = Stage::with(Config { skips: 2, stall: PATIENCE, ..impatient() });
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.entries(1, 100);
+    let slow = stage.join(&rendition);
+    fill(&stage, &mut source);
+    let began = Instant::now();
+    while stage.ends() == 0 && began.elapsed() < PATIENCE {
+        source.entries(20, 100);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(stage.end_of(&slow), End::Slow);
+    assert_eq!(slow.session.skips.load(Relaxed), 3);
+}
+
+#[test]
+fn what_the_reel_must_let_go_of_is_skipped_before_it_is_gone() {
+    let stage =
+        Stage::with(Config { stall: PATIENCE, skips: 1_000, lag_bytes: 100_000, ..Config::default() });
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.headers();
+    source.entries(1, 100);
+    let mut slow = stage.join(&rendition);
+    (0..100).for_each(|_| {
+        source.plain(9, 20_000);
+        source.entries(1, 100);
+        std::thread::sleep(Duration::from_millis(2));
+    });
+    wait_for(|| slow.session.skips.load(Relaxed) > 0);
+    stage.egress.end(RenditionId(1), End::StreamEnded);
+    slow.rest();
+}

@@ -1,16 +1,17 @@
 //! What the tests play on: an egress, renditions with numbered pages, and clients that read them.
 
 use super::super::*;
+use super::numbered::{Numbered, Script, check_story};
 use crate::Piece;
-use bytes::BytesMut;
-use levada_channel::Publisher;
-use levada_media::{Page, Role, Tags};
+use bytes::{Buf, BytesMut};
+use levada_channel::{Bounds, Publisher};
+use levada_media::{Page, Tags};
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::SystemTime,
 };
@@ -19,7 +20,8 @@ pub(super) struct Stage {
     pub(super) egress: Egress,
     listener: TcpListener,
     next: AtomicU64,
-    ended: Arc<Mutex<Vec<(SessionId, End)>>>,
+    pub(super) ended: Arc<Mutex<Vec<(SessionId, End)>>>,
+    fault: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -30,11 +32,15 @@ impl Stage {
     pub(super) fn with(config: Config) -> Stage {
         let ended = Arc::<Mutex<Vec<_>>>::default();
         let heard = ended.clone();
-        let on_end =
-            Arc::new(move |session: Arc<Session>, end| heard.lock().unwrap().push((session.id, end)));
+        let fault = Arc::<AtomicBool>::default();
+        let faults = fault.clone();
+        let on_end = Arc::new(move |session: Arc<Session>, end| {
+            assert!(!faults.swap(false, Relaxed), "a test wants this");
+            heard.lock().unwrap().push((session.id, end));
+        });
         let egress = Egress::start(Config { reactors: config.reactors.max(1), ..config }, on_end).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Stage { egress, listener, next: AtomicU64::new(1), ended }
+        Stage { egress, listener, next: AtomicU64::new(1), ended, fault }
     }
 
     /// A listener of `rendition` as most are, and its client.
@@ -61,15 +67,24 @@ impl Stage {
         change(&mut joining);
         let session = joining.session.clone();
         self.egress.join(joining);
-        Client { stream: client, body: BytesMut::new(), head: false, session, metaint: None }
+        wait_for(|| session.sent.load(Relaxed) > 0 || self.has_ended(session.id));
+        Client { stream: client, session, body: BytesMut::new(), headed: false, story: Vec::new() }
     }
 
     /// Waits until a session is over, and tells how it ended.
     pub(super) fn end_of(&self, client: &Client) -> End {
         let id = client.session.id;
-        let find = || self.ended.lock().unwrap().iter().find(|(ended, _)| *ended == id).map(|(_, end)| *end);
-        wait_for(|| find().is_some());
-        find().unwrap()
+        wait_for(|| self.has_ended(id));
+        self.ended.lock().unwrap().iter().find(|(ended, _)| *ended == id).unwrap().1
+    }
+
+    fn has_ended(&self, id: SessionId) -> bool {
+        self.ended.lock().unwrap().iter().any(|(ended, _)| *ended == id)
+    }
+
+    /// Has whoever is told of the next end panic.
+    pub(super) fn panic_at_next_end(&self) {
+        self.fault.store(true, Relaxed);
     }
 
     pub(super) fn ends(&self) -> usize {
@@ -90,132 +105,117 @@ pub(super) fn session(id: SessionId, home: &str) -> Session {
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
-        relay: false,
+        relay: None,
     }
 }
 
+/// A rendition whose channels lose nothing, however fast a test sends.
 pub(super) fn rendition(id: u64) -> Arc<Rendition> {
-    Rendition::new(RenditionId(id))
+    let bounds = Bounds { bytes: 256 << 20, time: Duration::from_secs(3_600), ..Bounds::default() };
+    Rendition::bounded(RenditionId(id), bounds)
 }
 
-/// Sends numbered pages of one stream.
+/// Sends numbered pages of one stream into a rendition.
 pub(super) struct Source {
     publisher: Publisher<Piece>,
-    pub(super) stream: u8,
-    pub(super) next: u32,
+    script: Script,
 }
 
 impl Source {
     pub(super) fn of(rendition: &Rendition, stream: u8) -> Source {
-        Source { publisher: rendition.open(), stream, next: 0 }
+        Source { publisher: rendition.open(), script: Script::of(stream) }
     }
 
-    pub(super) fn header(&mut self) {
-        self.send(b'H', 100, Role::Header);
+    pub(super) fn headers(&mut self) {
+        self.publisher.send_all(self.script.headers().into_iter().map(Piece));
     }
 
-    /// An entry of `size` bytes that lasts 100 ms.
-    pub(super) fn entry(&mut self, size: usize) {
-        self.send(b'E', size, Role::Entry);
+    pub(super) fn entries(&mut self, count: usize, size: usize) {
+        (0..count).for_each(|_| self.publisher.send(Piece(self.script.entry(size))));
     }
 
-    pub(super) fn plain(&mut self, size: usize) {
-        self.send(b'P', size, Role::Plain);
+    pub(super) fn plain(&mut self, count: usize, size: usize) {
+        (0..count).for_each(|_| self.publisher.send(Piece(self.script.plain(size))));
     }
 
     pub(super) fn title(&mut self, title: &str) {
         self.publisher.send(Piece(Page::tags(Tags::titled(title))));
     }
-
-    fn send(&mut self, kind: u8, size: usize, role: Role) {
-        let at = Duration::from_millis(100) * self.next;
-        self.publisher.send(Piece(Page::new(page(self.stream, kind, self.next, size), role).at(at)));
-        self.next += 1;
-    }
-}
-
-/// A page that says what it is and whose every byte can be checked: `#`, stream, kind, number, size, filling.
-pub(super) fn page(stream: u8, kind: u8, number: u32, size: usize) -> Bytes {
-    let mut page = vec![b'#', stream, kind];
-    page.extend_from_slice(&number.to_be_bytes());
-    page.extend_from_slice(&(size as u32).to_be_bytes());
-    page.extend((0..size).map(|n| (n as u32 * 31 + number) as u8));
-    page.into()
-}
-
-/// A page as a client found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) stream: u8,
-    pub(super) kind: u8,
-    pub(super) number: u32,
-}
-
-pub(super) fn found(stream: u8, kind: u8, number: u32) -> Found {
-    Found { stream, kind, number }
 }
 
 pub(super) struct Client {
     pub(super) stream: TcpStream,
+    pub(super) session: Arc<Session>,
     /// What was read and not yet told apart.
     body: BytesMut,
-    head: bool,
-    pub(super) session: Arc<Session>,
-    /// Bytes between title blocks, and how many are left before the next.
-    metaint: Option<(usize, usize)>,
+    headed: bool,
+    story: Vec<Numbered>,
 }
 
 impl Client {
     /// The next page; `None` at the end of the stream. Panics at any byte that is not as it was sent.
-    pub(super) fn page(&mut self) -> Option<Found> {
+    pub(super) fn page(&mut self) -> Option<Numbered> {
         self.head();
-        let head = self.take(11, true)?;
-        assert_eq!(head[0], b'#', "a page begins where one should: {head:?}");
-        let number = u32::from_be_bytes(head[3..7].try_into().unwrap());
-        let size = u32::from_be_bytes(head[7..11].try_into().unwrap()) as usize;
-        let filling = self.take(size, false).expect("a page that is begun is finished");
-        assert_eq!(page(head[1], head[2], number, size)[11..], filling[..], "page {number}");
-        Some(found(head[1], head[2], number))
+        loop {
+            if let Some((page, length)) = Numbered::read(&self.body) {
+                self.body.advance(length);
+                self.story.push(page);
+                return Some(page);
+            }
+            if !self.read_some() {
+                assert!(self.body.is_empty(), "the stream ends within a page");
+                return None;
+            }
+        }
     }
 
-    pub(super) fn pages(&mut self, count: usize) -> Vec<Found> {
-        (0..count).map(|_| self.page().expect("more pages")).collect()
+    /// The next pages, by kind and number.
+    pub(super) fn pages(&mut self, count: usize) -> Vec<(char, u32)> {
+        (0..count).map(|_| brief(self.page().expect("more pages"))).collect()
     }
 
-    pub(super) fn rest(&mut self) -> Vec<Found> {
-        std::iter::from_fn(|| self.page()).collect()
+    /// All pages to the end of the stream, which are checked to make sense after those before.
+    pub(super) fn rest(&mut self) -> Vec<(char, u32)> {
+        let rest = std::iter::from_fn(|| self.page()).map(brief).collect();
+        check_story(&self.story);
+        rest
+    }
+
+    /// Reads pages until one is as wanted.
+    pub(super) fn until(&mut self, wanted: impl Fn(Numbered) -> bool) {
+        while !wanted(self.page().expect("more pages")) {}
+    }
+
+    /// All bytes to the end of the stream, after the head.
+    pub(super) fn bytes(&mut self) -> Vec<u8> {
+        self.head();
+        while self.read_some() {}
+        self.body.to_vec()
     }
 
     pub(super) fn head(&mut self) {
-        if !self.head {
-            assert!(self.read(HEAD.len()), "a head");
+        while !self.headed && self.body.len() < HEAD.len() {
+            assert!(self.read_some(), "a head");
+        }
+        if !std::mem::replace(&mut self.headed, true) {
             assert_eq!(self.body.split_to(HEAD.len()), HEAD);
-            self.head = true;
         }
     }
 
-    fn take(&mut self, count: usize, may_end: bool) -> Option<BytesMut> {
-        if !self.read(count) {
-            assert!(may_end && self.body.is_empty(), "the stream ends within a page");
-            return None;
-        }
-        Some(self.body.split_to(count))
-    }
-
-    fn read(&mut self, count: usize) -> bool {
+    fn read_some(&mut self) -> bool {
         let mut some = [0; 65_536];
-        while self.body.len() < count {
-            match self.stream.read(&mut some).expect("the client waits no longer") {
-                0 => return false,
-                read => self.body.extend_from_slice(&some[..read]),
-            }
-        }
-        true
+        let read = self.stream.read(&mut some).expect("the client waits no longer");
+        self.body.extend_from_slice(&some[..read]);
+        read > 0
     }
 
     pub(super) fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
+}
+
+fn brief(page: Numbered) -> (char, u32) {
+    (page.kind as char, page.number)
 }
 
 pub(super) fn wait_for(mut done: impl FnMut() -> bool) {

@@ -1,0 +1,204 @@
+//! Where one listener is in its stream, and how it moves: along a reel, over what it missed, to another reel.
+
+use super::{
+    Config,
+    carry::{Carry, Goal, Then},
+    cursor::Cursor,
+    framing::{Framing, Layout},
+    reel::{Entry, Reel},
+};
+use crate::End;
+use bytes::Bytes;
+use std::{io::IoSlice, time::Duration};
+
+/// A listener without its socket. However it moves, what it is sent are whole pages, each header set before what needs
+/// it, and its framing's inserts where they are due.
+#[derive(Debug)]
+pub(super) struct Place {
+    cursor: Cursor,
+    carry: Option<Box<Carry>>,
+    /// Waits for the first entry from its offset on: it is not on the reel yet.
+    hungry: bool,
+    /// The header set that its offset needs was taken from it before it was begun.
+    bare: bool,
+    slack: Slack,
+}
+
+/// How far a listener may fall behind before it is moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slack {
+    time: Duration,
+    bytes: u64,
+}
+
+/// Bytes laid out to be written.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) slices: usize,
+    pub(super) bytes: usize,
+    ahead: Cursor,
+}
+
+impl Place {
+    /// At nothing yet but the answer's head and what is played before the stream.
+    pub(super) fn new(framing: Framing, head: Bytes, intro: Bytes) -> Place {
+        let mut carry = Box::<Carry>::default();
+        carry.head(head);
+        carry.body(intro);
+        let cursor = Cursor { part: 0, within: 0, offset: 0, layout: Layout::from(framing) };
+        Place { cursor, carry: Some(carry), hungry: true, bare: false, slack: Slack::default() }
+    }
+
+    /// Lays out the next bytes; none when it has all there is for it.
+    pub(super) fn plan<'a>(&'a self, reel: &'a Reel, slices: &mut [IoSlice<'a>]) -> Plan {
+        let (slices, bytes, ahead) = self.cursor.plan(self.carry.as_deref(), reel, self.until(), slices);
+        Plan { slices, bytes, ahead }
+    }
+
+    /// Some of what was planned is written.
+    pub(super) fn wrote(&mut self, bytes: usize, plan: &Plan, reel: &Reel) {
+        let until = self.until();
+        match bytes == plan.bytes {
+            true => self.cursor = plan.ahead,
+            false => self.cursor.advance(bytes, self.carry.as_deref(), reel, until),
+        }
+    }
+
+    /// Nothing is left to be written: where it goes, if it has come to its goal.
+    pub(super) fn rest(&mut self) -> Option<Then> {
+        let carry = self.carry.as_mut()?;
+        (self.cursor.part, self.cursor.within) = (0, 0);
+        carry.clear();
+        let arrived = carry.goal.take_if(|goal| self.hungry || self.cursor.offset >= goal.until);
+        if carry.goal.is_none() {
+            self.carry = None;
+        }
+        arrived.map(|goal| goal.then)
+    }
+
+    /// Where on the reel it may read to.
+    fn until(&self) -> u64 {
+        match (self.hungry, &self.carry) {
+            (true, _) => 0,
+            (false, Some(carry)) => carry.goal.as_ref().map_or(u64::MAX, |goal| goal.until),
+            (false, None) => u64::MAX,
+        }
+    }
+
+    /// The first offset on the reel that it still needs.
+    pub(super) fn needs(&self) -> Option<u64> {
+        (self.cursor.offset < self.until()).then_some(self.cursor.offset)
+    }
+
+    pub(super) fn is_hungry(&self) -> bool {
+        self.hungry
+    }
+
+    /// Whether it is further behind than it may be.
+    pub(super) fn is_late(&self, reel: &Reel) -> bool {
+        self.needs().is_some_and(|offset| {
+            reel.end() - offset > self.slack.bytes || reel.lag(offset) > self.slack.time
+        })
+    }
+
+    /// Takes its place at `entry`, or waits for the next one; with the header set first unless it has `had` the same.
+    pub(super) fn begin(&mut self, entry: Option<Entry>, reel: &Reel, had: Option<Bytes>, config: &Config) {
+        match entry {
+            Some(entry) => self.land(entry, reel, had, config),
+            None => self.starve(reel),
+        }
+    }
+
+    fn land(&mut self, entry: Entry, reel: &Reel, had: Option<Bytes>, config: &Config) {
+        let header = reel.header_of(entry);
+        if had.as_ref() != Some(&header) {
+            self.carry.get_or_insert_default().header(header);
+        }
+        self.cursor.offset = entry.offset;
+        (self.hungry, self.bare) = (false, false);
+        self.slack = Slack {
+            time: config.lag + reel.lag(entry.offset),
+            bytes: config.lag_bytes as u64 + (reel.end() - entry.offset),
+        };
+    }
+
+    fn starve(&mut self, reel: &Reel) {
+        self.cursor.offset = reel.end();
+        self.hungry = true;
+    }
+
+    /// Lands if the entry that it waits for has come.
+    pub(super) fn feed(&mut self, reel: &Reel, config: &Config) {
+        if let Some(entry) = reel.entry_from(self.cursor.offset).filter(|_| self.hungry) {
+            self.land(entry, reel, None, config);
+        }
+    }
+
+    /// Moves to the newest entry behind the page it is in; `false` when there is none or it needs nothing, and it stays. If the reel is
+    /// about to let go of what it needs before `due`, it leaves all the same and waits for the next entry. One that is
+    /// on its way out leaves at the end of its page instead.
+    pub(super) fn skip(&mut self, reel: &Reel, due: u64, config: &Config) -> bool {
+        let Some(offset) = self.needs() else { return false };
+        let newest = reel.newest().filter(|newest| newest.offset > offset);
+        if newest.is_none() && self.goal().is_none() && offset >= due {
+            return false;
+        }
+        let had = self.leave_page(reel);
+        let here = self.cursor.offset;
+        match self.carry.as_mut().and_then(|carry| carry.goal.as_mut()) {
+            Some(goal) => goal.until = goal.until.min(here),
+            None => self.begin(newest.filter(|newest| newest.offset >= here.max(due)), reel, had, config),
+        }
+        true
+    }
+
+    /// Takes along the rest of the page and of the insert that it is in, so that it can leave; gives the header set
+    /// that it has had, if that is sure.
+    fn leave_page(&mut self, reel: &Reel) -> Option<Bytes> {
+        let had = self.header(reel);
+        let end = reel.page_end(self.cursor.offset);
+        let carry = self.carry.get_or_insert_default();
+        self.bare |= carry.shed(self.cursor.part, self.cursor.within);
+        (self.cursor.part, self.cursor.within) = (0, 0);
+        carry.first(self.cursor.layout.take_insert(reel));
+        carry.body(reel.copy(self.cursor.offset, end));
+        self.cursor.offset = end;
+        had.filter(|_| !self.bare)
+    }
+
+    /// The header set that it was given last, if it has been on the reel.
+    pub(super) fn header(&self, reel: &Reel) -> Option<Bytes> {
+        (!self.hungry && !self.bare).then(|| reel.header_before(self.cursor.offset))
+    }
+
+    /// It goes on on another reel, whose titles it has not heard.
+    pub(super) fn change_reel(&mut self) {
+        self.cursor.layout.move_on();
+    }
+
+    /// Sets out for `then` at the end of what the reel has now, unless it is to end anyway.
+    pub(super) fn aim(&mut self, then: Then, reel: &Reel) {
+        let until = if self.hungry { self.cursor.offset } else { reel.end() };
+        let carry = self.carry.get_or_insert_default();
+        match &mut carry.goal {
+            Some(Goal { then: Then::Close(_), .. }) => {}
+            Some(goal) => goal.then = then,
+            none => *none = Some(Goal { until, then }),
+        }
+    }
+
+    /// Ends at the end of the page it is in.
+    pub(super) fn close(&mut self, reel: &Reel, end: End) {
+        let here = self.cursor.offset;
+        let until = self.needs().map_or(here, |here| reel.page_end(here));
+        self.carry.get_or_insert_default().goal = Some(Goal { until, then: Then::Close(end) });
+    }
+
+    /// Where it is going, if it is leaving.
+    pub(super) fn goal(&self) -> Option<&Then> {
+        self.carry.as_ref()?.goal.as_ref().map(|goal| &goal.then)
+    }
+}
+
+#[cfg(test)]
+mod tests;
