@@ -145,4 +145,4 @@ const HTTP: &[u8] = b"http/1.1";
 const ACME: &[u8] = b"acme-tls/1";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
