@@ -1,6 +1,6 @@
 //! The token bucket of tc's `tbf`: a mean rate with bursts.
 
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::{Bitrate, Size};
 
 /// A rate over time that lets an idle link send `burst` bytes at once.

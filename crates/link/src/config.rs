@@ -4,7 +4,7 @@ use crate::chance::Odds;
 use crate::loss::Loss;
 use crate::outage::Outages;
 use crate::queue::{Discipline, Room};
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::slots::{Pause, Slots};
 use crate::units::nanos;
 use crate::{Bitrate, Bucket, Distribution, Percent, Replay};

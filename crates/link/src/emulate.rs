@@ -4,13 +4,14 @@ use crate::config::{Compat, ConfigError, LinkConfig};
 use crate::kernel::Netem;
 use crate::line::{Flying, Line};
 use crate::queue::{Marks, Next, Packet, Queue};
-use crate::shaper::{Service, Shaper};
+use crate::serial::Service;
+use crate::shaper::Shaper;
 use crate::units::{LONGEST, nanos};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 mod chancy;
-use chancy::Chancy;
+pub(crate) use chancy::Chancy;
 
 /// An emulated one-way path.
 ///
@@ -165,7 +166,13 @@ pub struct Backlog {
 impl Link {
     /// A link by `config`; chance follows `seed` unless the configuration has its own.
     pub fn new(config: &LinkConfig, seed: u64) -> Result<Link, ConfigError> {
-        let mut link = Link {
+        let mut link = Link::empty(config.seed.unwrap_or(seed));
+        link.change(Duration::ZERO, config)?;
+        Ok(link)
+    }
+
+    fn empty(seed: u64) -> Link {
+        Link {
             clock: 0,
             shaper: Shaper::new(),
             serving: None,
@@ -179,10 +186,8 @@ impl Link {
             kernel: None,
             fallen: VecDeque::new(),
             counts: Counts::default(),
-            seed: config.seed.unwrap_or(seed),
-        };
-        link.change(Duration::ZERO, config)?;
-        Ok(link)
+            seed,
+        }
     }
 
     /// Takes in a packet of `length` bytes under a `ticket` by which [`poll`](Link::poll) will name it.
@@ -264,6 +269,22 @@ impl Link {
         self.count(Entry::of(fates))
     }
 
+    /// A link that limits nothing yet, with packets that are in it already: one being sent, others waiting, and the
+    /// latest times given to those under way, of all and of the sure ones.
+    pub(crate) fn resumed(
+        now: u64,
+        serving: Option<(Packet, Service)>,
+        waiting: impl Iterator<Item = Packet>,
+        (latest, latest_sure): (u64, u64),
+        seed: u64,
+    ) -> Link {
+        let mut link = Link::empty(seed);
+        (link.clock, link.latest, link.latest_sure) = (now, latest, latest_sure);
+        waiting.for_each(|packet| link.queue.push(packet));
+        link.serving = serving.map(|(packet, service)| Serving { packet, service, at: service.ends });
+        link
+    }
+
     /// Takes in a packet that is never lost, refused, duplicated or damaged, and stays behind the ones like it.
     pub(crate) fn push_sure(&mut self, now: u64, ticket: u32, length: u32) {
         let now = self.advance(now);
@@ -274,6 +295,7 @@ impl Link {
             self.fly(packet, now.saturating_add(self.delay));
         } else if self.serving.is_none() {
             self.start(packet, now);
+            self.advance(now);
         } else {
             self.queue.push(packet);
         }
@@ -370,6 +392,8 @@ impl Link {
         }
         if self.serving.is_none() {
             self.start(packet, packet.arrived);
+            // What takes no time is sent at once.
+            self.advance(packet.arrived);
             return Ok(());
         }
         while !self.queue.has_room(packet.length) {
@@ -462,4 +486,4 @@ pub(crate) const LONGEST_PACKET: u32 = 1 << 20;
 const MOST_UNDER_WAY: usize = 1 << 20;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

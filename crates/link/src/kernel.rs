@@ -13,7 +13,7 @@ use crate::emulate::{Entry, Why};
 use crate::line::{Flying, Line};
 use crate::loss::{FourStates, Gilbert, Loss};
 use crate::queue::{Marks, Room};
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::slots::{Pause, Slots};
 use crate::units::nanos;
 use std::collections::VecDeque;

@@ -4,18 +4,13 @@ use crate::bucket::Tokens;
 use crate::config::LinkConfig;
 use crate::outage::When;
 use crate::replay::Opportunities;
+use crate::serial::{Serial, Service};
 
 /// What limits how fast packets leave. A packet waits for its tokens, is sent at the rate, and leaves at its
 /// opportunity; while the link is down all of that stands still.
 #[derive(Clone, Debug)]
 pub(crate) struct Shaper {
-    /// Bits per second; zero for no limit.
-    rate: u64,
-    /// What is left of a nanosecond when the last packet had left, in `rate`ths; so a rate never drifts.
-    carry: u64,
-    /// When the last packet had left.
-    left: u64,
-    overhead: Overhead,
+    serial: Serial,
     more: Option<Box<More>>,
 }
 
@@ -27,51 +22,15 @@ struct More {
     down: When,
 }
 
-/// What the wire adds to each packet (netem's `rate … PACKETOVERHEAD CELLSIZE CELLOVERHEAD`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overhead {
-    /// Bytes a packet, less than nothing where the lengths given count more than the wire does.
-    pub packet: i32,
-    /// Packets are sent in cells of so many bytes; zero for none.
-    pub cell: u32,
-    /// Bytes a cell.
-    pub per_cell: i32,
-}
-
-/// A packet being sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Service {
-    /// When its first bit goes out.
-    pub(crate) begins: u64,
-    /// When its last bit is out; `u64::MAX` for never.
-    pub(crate) ends: u64,
-    /// How many bits go out in between.
-    bits: u64,
-}
-
-impl Overhead {
-    /// How many bytes a packet of `length` is on the wire.
-    pub(crate) fn wire(&self, length: u32) -> u64 {
-        let bytes = (i64::from(length) + i64::from(self.packet)).max(0) as u64;
-        if self.cell == 0 {
-            return bytes;
-        }
-        let per_cell = (i64::from(self.cell) + i64::from(self.per_cell)).max(0) as u64;
-        bytes.div_ceil(u64::from(self.cell)).saturating_mul(per_cell)
-    }
-}
-
 impl Shaper {
     /// Limits nothing until it is told to.
     pub(crate) fn new() -> Shaper {
-        Shaper { rate: 0, carry: 0, left: 0, overhead: Overhead::default(), more: None }
+        Shaper { serial: Serial::default(), more: None }
     }
 
     /// Goes by `config` from `now` on, with the tokens and the place in the trace it has.
     pub(crate) fn change(&mut self, config: &LinkConfig, now: u64) {
-        self.rate = config.rate.map_or(0, |rate| rate.0.max(1));
-        self.carry = 0;
-        self.overhead = config.overhead;
+        self.serial = Serial::new(config);
         let More { tokens, opportunities, .. } = self.more.take().map_or_else(More::default, |more| *more);
         let tokens = config.bucket.as_ref().map(|bucket| match tokens {
             Some(mut tokens) => {
@@ -92,7 +51,7 @@ impl Shaper {
 
     /// Whether every packet leaves at once.
     pub(crate) fn is_open(&self) -> bool {
-        self.rate == 0 && self.more.is_none()
+        !self.serial.limits() && self.more.is_none()
     }
 
     /// Whether a packet of `length` can ever leave.
@@ -103,12 +62,8 @@ impl Shaper {
 
     /// Begins to send a packet of `length` at `now`.
     pub(crate) fn send(&mut self, now: u64, length: u32) -> Service {
-        let bits = self.overhead.wire(length).min(LONGEST_WIRE) * 8;
-        let Some(more) = &mut self.more else {
-            let ends = now.saturating_add(self.duration(now, bits));
-            self.left = ends;
-            return Service { begins: now, ends, bits };
-        };
+        let Some(more) = &mut self.more else { return self.serial.send(now, length) };
+        let bits = self.serial.bits(length);
         let paid = more.tokens.as_mut().map_or(now, |tokens| tokens.take(now, length));
         let begins = more.down.done(paid, 0);
         self.finish(begins, bits, length)
@@ -139,7 +94,7 @@ impl Shaper {
     }
 
     fn finish(&mut self, begins: u64, bits: u64, length: u32) -> Service {
-        let work = self.duration(begins, bits);
+        let work = self.serial.duration(begins, bits);
         let mut ends = begins.saturating_add(work);
         if let Some(more) = &mut self.more {
             ends = more.down.done(begins, work);
@@ -147,27 +102,7 @@ impl Shaper {
                 ends = more.down.done(opportunities.take(ends, length), 0);
             }
         }
-        self.left = ends;
+        self.serial.had_left(ends);
         Service { begins, ends, bits }
     }
-
-    /// How long `bits` take from `now` on; of what is left of a nanosecond account is kept while packets follow on
-    /// each other.
-    fn duration(&mut self, now: u64, bits: u64) -> u64 {
-        if self.rate == 0 {
-            return 0;
-        }
-        let carry = if now == self.left { self.carry } else { 0 };
-        // Bits times a billion fit 64 bits; only with a carry of a rate beyond all wires the sum does not.
-        match (bits * 1_000_000_000).checked_add(carry) {
-            Some(parts) => {
-                self.carry = parts % self.rate;
-                parts / self.rate
-            }
-            None => 0,
-        }
-    }
 }
-
-/// The longest packet on the wire, in bytes: 2^30, so that its bits times a billion fit 64 bits.
-const LONGEST_WIRE: u64 = 1 << 30;

@@ -4,13 +4,14 @@ use crate::chance::mix;
 use crate::machine::{Closed, Input, Machine, Output, Transmit};
 use crate::trace::Record;
 use crate::units::{LONGEST, nanos};
-use crate::{ConfigError, Link, LinkConfig};
+use crate::{ConfigError, LinkConfig};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 mod agenda;
 mod flow;
 mod hosts;
+mod lane;
 mod parcels;
 mod streams;
 mod transit;
@@ -56,8 +57,10 @@ type Watcher = Box<dyn FnMut(&Record, &Bytes) + Send>;
 enum Item {
     Wake(u32),
     Link(u32),
-    /// A packet leaves the core.
-    Cross(u32),
+    /// A packet leaves the core; with the end of its number, as tickets are used again.
+    Cross(u32, u16),
+    /// A packet arrives; likewise.
+    Arrive(u32, u16),
     /// So many bytes of this end of a connection are known to have arrived.
     Acknowledge(u32, u8, u16),
     /// This end of a connection is over.
@@ -143,7 +146,10 @@ impl<M: Machine> World<M> {
             *self.hosts[host.0 as usize].path_mut(way) = path;
             return Ok(());
         }
-        self.paths[path as usize].link.change(Duration::from_nanos(self.now), config)?;
+        let seed = self.path_seed(host.0, way);
+        for ticket in self.paths[path as usize].change(self.now, config, seed)? {
+            self.parcels.set_due(ticket, u64::MAX);
+        }
         self.arm(path);
         Ok(())
     }
@@ -156,7 +162,9 @@ impl<M: Machine> World<M> {
             match item {
                 Item::Wake(host) => self.wake(host, &mut tell),
                 Item::Link(path) => self.serve(path, &mut tell),
-                Item::Cross(ticket) => self.descend(ticket, &mut tell),
+                Item::Cross(ticket, number) if self.is_due(ticket, number) => self.descend(ticket, &mut tell),
+                Item::Arrive(ticket, number) if self.is_due(ticket, number) => self.arrive(ticket, &mut tell),
+                Item::Cross(..) | Item::Arrive(..) => {}
                 Item::Acknowledge(connection, end, bytes) => {
                     self.streams.acknowledged((connection, end), usize::from(bytes));
                     self.flush((connection, end));
@@ -201,10 +209,10 @@ impl<M: Machine> World<M> {
         machines.filter_map(|(host, found)| Some((HostId(host as u32), found.machine.as_ref()?)))
     }
 
-    /// One of a host's links, if it has one.
-    pub fn link(&self, host: HostId, way: Way) -> Option<&Link> {
-        let path = self.hosts.get(host.0 as usize)?.path(way);
-        self.paths.get(path as usize).map(|path| &path.link)
+    /// How many packets wait or are being sent on one of a host's links, and their bytes.
+    pub fn backlog(&self, host: HostId, way: Way) -> (usize, u64) {
+        let path = self.hosts.get(host.0 as usize).map_or(NONE, |host| host.path(way));
+        self.paths.get(path as usize).map_or((0, 0), |path| path.unsent(self.now))
     }
 
     /// What happened so far.
@@ -220,9 +228,13 @@ impl<M: Machine> World<M> {
 
     fn path(&mut self, config: Option<&LinkConfig>, host: u32, way: Way) -> Result<u32, ConfigError> {
         let Some(config) = config else { return Ok(NONE) };
-        let purpose = u64::from(host) << 1 | u64::from(way == Way::Down);
-        self.paths.push(Path::new(Link::new(config, mix(self.seed, purpose))?, way));
+        self.paths.push(Path::new(config, self.path_seed(host, way), way)?);
         Ok((self.paths.len() - 1) as u32)
+    }
+
+    /// The seed of one of a host's links.
+    fn path_seed(&self, host: u32, way: Way) -> u64 {
+        mix(self.seed, u64::from(host) << 1 | u64::from(way == Way::Down))
     }
 
     /// Wakes a machine whose time may have come.

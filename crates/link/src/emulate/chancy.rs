@@ -13,7 +13,7 @@ use crate::units::nanos;
 
 /// The parts of a link that draw. Each has its own stream, so that none disturbs another.
 #[derive(Clone, Debug)]
-pub(super) struct Chancy {
+pub(crate) struct Chancy {
     seed: u64,
     /// How often the link was changed: parts that begin anew do not repeat themselves.
     changes: u64,
@@ -39,11 +39,11 @@ struct Overtake {
 }
 
 /// What is to become of a packet: it goes on, or not and why; `None` where there is none.
-type Fate = Option<Result<Packet, Why>>;
+pub(crate) type Fate = Option<Result<Packet, Why>>;
 
 impl Chancy {
     /// Whether chance has a part in such a link.
-    pub(super) fn is_needed(config: &LinkConfig) -> bool {
+    pub(crate) fn is_needed(config: &LinkConfig) -> bool {
         config.outages.lose
             || config.loss != Loss::None
             || config.duplicate.percent != Percent::ZERO
@@ -53,7 +53,7 @@ impl Chancy {
             || config.slots.is_some()
     }
 
-    pub(super) fn new(config: &LinkConfig, now: u64, seed: u64) -> Chancy {
+    pub(crate) fn new(config: &LinkConfig, now: u64, seed: u64) -> Chancy {
         let mut chancy = Chancy {
             seed,
             changes: 0,
@@ -71,7 +71,7 @@ impl Chancy {
         chancy
     }
 
-    pub(super) fn change(&mut self, config: &LinkConfig, now: u64) {
+    pub(crate) fn change(&mut self, config: &LinkConfig, now: u64) {
         self.down = if config.outages.lose { config.outages.when.clone() } else { When::Never };
         self.ecn = config.ecn;
         if self.loss != config.loss {
@@ -93,7 +93,7 @@ impl Chancy {
     }
 
     /// What becomes of a packet that arrives, and of the copy of it, if one is made.
-    pub(super) fn judge(&mut self, packet: Packet) -> [Fate; 2] {
+    pub(crate) fn judge(&mut self, packet: Packet) -> [Fate; 2] {
         let copied = self.duplicate.as_mut().is_some_and(Coin::draw);
         let original = self.pass(packet);
         let copy = copied.then(|| {
@@ -105,7 +105,7 @@ impl Chancy {
     }
 
     /// How long a packet that leaves now is under way, the mean being `delay`.
-    pub(super) fn delay(&mut self, delay: u64) -> u64 {
+    pub(crate) fn delay(&mut self, delay: u64) -> u64 {
         if self.overtake.as_mut().is_some_and(Overtake::next) {
             return 0;
         }
@@ -113,15 +113,15 @@ impl Chancy {
     }
 
     /// Whether packets may be under way for different times.
-    pub(super) fn scatters(&self) -> bool {
+    pub(crate) fn scatters(&self) -> bool {
         self.scatter.is_some() || self.overtake.is_some()
     }
 
-    pub(super) fn gate(&mut self) -> Option<&mut Gate> {
+    pub(crate) fn gate(&mut self) -> Option<&mut Gate> {
         self.gate.as_mut()
     }
 
-    pub(super) fn gate_now(&self) -> Option<&Gate> {
+    pub(crate) fn gate_now(&self) -> Option<&Gate> {
         self.gate.as_ref()
     }
 

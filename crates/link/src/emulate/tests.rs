@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-mod odd;
+pub(crate) mod odd;
 
 const MS: u64 = 1_000_000;
 

@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Reorder};
 use crate::loss::{FourStates, Gilbert, Loss, PacketList};
 use crate::outage::{Outages, Spans, When};
 use crate::queue::{Discipline, Room};
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::slots::{Pause, Slots};
 use crate::units::{UnitError, show_time, time};
 use crate::{Bitrate, Distribution, Percent, Size};

@@ -6,7 +6,7 @@ use crate::chance::Odds;
 use crate::config::{LinkConfig, Reorder};
 use crate::loss::{FourStates, Gilbert, Loss};
 use crate::queue::Room;
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::slots::{Pause, Slots};
 use crate::units::show_time;
 use crate::{Bitrate, Distribution, Percent};

@@ -5,7 +5,7 @@ use super::{Refusal, shown};
 use crate::bucket::{Bucket, Peak};
 use crate::config::LinkConfig;
 use crate::queue::Room;
-use crate::shaper::Overhead;
+use crate::serial::Overhead;
 use crate::{Bitrate, Size};
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! The hosts of a world, and their links to its core.
 
-use crate::{Link, LinkConfig};
+use super::lane::Lane;
+use crate::{ConfigError, Link, LinkConfig};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// A host of a world; they are numbered from zero in the order in which they are added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +41,21 @@ pub(super) struct Host<M> {
 
 /// A link of a world.
 pub(super) struct Path {
+    pub(super) carrier: Carrier,
+    pub(super) way: Way,
+}
+
+/// What carries packets over a path.
+pub(super) enum Carrier {
+    Lane(Lane),
+    Held(Box<Held>),
+}
+
+/// A link that keeps its packets.
+pub(super) struct Held {
     pub(super) link: Link,
     /// For when it is noted that something leaves it; `u64::MAX` for never.
     pub(super) armed: u64,
-    pub(super) way: Way,
 }
 
 impl HostId {
@@ -89,8 +102,53 @@ impl<M> Host<M> {
 }
 
 impl Path {
-    pub(super) fn new(link: Link, way: Way) -> Path {
-        Path { link, armed: u64::MAX, way }
+    /// By `config`, which is checked.
+    pub(super) fn new(config: &LinkConfig, seed: u64, way: Way) -> Result<Path, ConfigError> {
+        config.check()?;
+        let carrier = match Lane::new(config, seed) {
+            Some(lane) => Carrier::Lane(lane),
+            None => Carrier::Held(Box::new(Held { link: Link::new(config, seed)?, armed: u64::MAX })),
+        };
+        Ok(Path { carrier, way })
+    }
+
+    /// Changes it from `now` on, and says which packets are no longer to arrive when they were.
+    pub(super) fn change(
+        &mut self,
+        now: u64,
+        config: &LinkConfig,
+        seed: u64,
+    ) -> Result<Vec<u32>, ConfigError> {
+        config.check()?;
+        let mut retimed = Vec::new();
+        if let Carrier::Lane(lane) = &self.carrier {
+            let (link, tickets) = lane.clone().into_link(now, config.seed.unwrap_or(seed));
+            self.carrier = Carrier::Held(Box::new(Held { link, armed: u64::MAX }));
+            retimed = tickets;
+        }
+        if let Carrier::Held(held) = &mut self.carrier {
+            held.link.change(Duration::from_nanos(now), config)?;
+        }
+        Ok(retimed)
+    }
+
+    /// The delay of a packet that nothing else delays.
+    pub(super) fn base_delay(&self) -> u64 {
+        match &self.carrier {
+            Carrier::Lane(lane) => lane.base_delay(),
+            Carrier::Held(held) => held.link.base_delay(),
+        }
+    }
+
+    /// How many packets wait or are being sent, and their bytes.
+    pub(super) fn unsent(&self, now: u64) -> (usize, u64) {
+        match &self.carrier {
+            Carrier::Lane(lane) => lane.unsent(now),
+            Carrier::Held(held) => {
+                let backlog = held.link.backlog();
+                (backlog.packets, backlog.bytes)
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Parcel {
     pub(super) length: u32,
     pub(super) load: Load,
     pub(super) brand: Brand,
+    /// When it leaves the core or arrives, once that is known; notes for other times are out of date.
+    pub(super) due: u64,
     /// How many copies are under way.
     copies: u8,
 }
@@ -60,7 +62,17 @@ impl Parcels {
     pub(super) fn add(&mut self, from: u32, to: u32, length: u32, load: Load, bytes: Bytes) -> u32 {
         self.sent += 1;
         let brand = Brand::default();
-        self.keep(Parcel { bytes, number: self.sent, from, to, length, load, brand, copies: 1 })
+        self.keep(Parcel {
+            bytes,
+            number: self.sent,
+            from,
+            to,
+            length,
+            load,
+            brand,
+            due: u64::MAX,
+            copies: 1,
+        })
     }
 
     fn keep(&mut self, parcel: Parcel) -> u32 {
@@ -75,6 +87,11 @@ impl Parcels {
 
     pub(super) fn get(&self, ticket: u32) -> &Parcel {
         &self.all[ticket as usize]
+    }
+
+    /// It leaves the core, or arrives, at `due`.
+    pub(super) fn set_due(&mut self, ticket: u32, due: u64) {
+        self.all[ticket as usize].due = due;
     }
 
     /// One copy of it becomes a packet of its own, with these marks beside those it has.
@@ -113,6 +130,7 @@ impl Parcels {
         parcel.copies = copies;
         if copies == 0 {
             parcel.bytes = Bytes::new();
+            parcel.due = u64::MAX;
             self.free.push(ticket);
         }
     }

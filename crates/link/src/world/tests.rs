@@ -298,7 +298,7 @@ fn links_change_while_packets_are_in_them() {
     world.add(Scripted::default(), &Access::default()).unwrap();
     assert_eq!(run(&mut world, ms(250)).len(), 2);
     world.change(host, Way::Up, &"rate=800kbit".parse().unwrap()).unwrap();
-    assert_eq!(world.link(host, Way::Up).unwrap().backlog().packets, 8);
+    assert_eq!(world.backlog(host, Way::Up), (8, 8_000));
     let told = run(&mut world, ms(400));
     let times: Vec<u64> = told.iter().map(|(at, ..)| *at).collect();
     assert_eq!(times, [255, 265, 275, 285, 295, 305, 315, 325]);

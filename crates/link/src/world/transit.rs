@@ -1,13 +1,14 @@
 //! How a packet goes through a world: up its sender's link, across the core, down its receiver's.
 
-use super::hosts::{NONE, Way};
+use super::hosts::{Carrier, Held, NONE, Path, Way};
+use super::lane::Passage;
 use super::parcels::Load;
 use super::{HostId, Item, World};
-use crate::emulate::Delivered;
 use crate::machine::{Input, Machine};
+use crate::queue::Marks;
 use crate::trace::{Fate, Record};
-use crate::units::nanos;
-use crate::{Outcome, Why};
+use crate::units::{LONGEST, nanos};
+use crate::{Delivered, Outcome, Why};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,10 +36,15 @@ impl<M: Machine> World<M> {
         self.show(ticket, Fate::Sent);
         let path = self.hosts[self.parcels.get(ticket).from as usize].path(Way::Up);
         if path == NONE {
-            let core = self.core_delay(ticket);
-            return self.agenda.push(self.now.saturating_add(core), Item::Cross(ticket));
+            return self.schedule(ticket, self.now, Way::Up);
         }
         self.enter(ticket, path);
+    }
+
+    /// Whether a note about a packet is about this one, and not out of date.
+    pub(super) fn is_due(&self, ticket: u32, number: u16) -> bool {
+        let parcel = self.parcels.get(ticket);
+        parcel.due == self.now && parcel.number as u16 == number
     }
 
     /// A packet leaves the core for its receiver's link down.
@@ -50,15 +56,13 @@ impl<M: Machine> World<M> {
         self.enter(ticket, path);
     }
 
-    /// Something is to leave a link.
+    /// Something is to leave a link that keeps its packets.
     pub(super) fn serve(&mut self, path: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
-        let found = &mut self.paths[path as usize];
-        if found.armed != self.now {
-            return;
-        }
-        found.armed = u64::MAX;
-        let way = found.way;
-        while let Some(outcome) = self.paths[path as usize].link.poll_at(self.now) {
+        let now = self.now;
+        let Some(held) = self.held(path).filter(|held| held.armed == now) else { return };
+        held.armed = u64::MAX;
+        let way = self.paths[path as usize].way;
+        while let Some(outcome) = self.held(path).and_then(|held| held.link.poll_at(now)) {
             let delivered = match outcome {
                 Outcome::Dropped(dropped) => {
                     self.lost(dropped.ticket, dropped.why);
@@ -66,13 +70,11 @@ impl<M: Machine> World<M> {
                 }
                 Outcome::Delivered(delivered) => delivered,
             };
-            let ticket = self.branded(&delivered);
+            let Delivered { ticket, copy, flipped, marked, .. } = delivered;
+            let ticket = self.branded(ticket, copy, flipped.is_some(), marked);
             match way {
                 Way::Down => self.arrive(ticket, tell),
-                Way::Up => match self.core_delay(ticket) {
-                    0 => self.descend(ticket, tell),
-                    core => self.agenda.push(self.now.saturating_add(core), Item::Cross(ticket)),
-                },
+                Way::Up => self.schedule(ticket, self.now, Way::Up),
             }
         }
         self.arm(path);
@@ -80,45 +82,102 @@ impl<M: Machine> World<M> {
 
     /// Notes when something leaves a link next, unless an earlier note is there.
     pub(super) fn arm(&mut self, path: u32) {
-        let found = &mut self.paths[path as usize];
-        let Some(due) = found.link.due_at() else { return };
-        let due = due.max(self.now);
-        if due < found.armed {
-            found.armed = due;
+        let now = self.now;
+        let Some(held) = self.held(path) else { return };
+        let Some(due) = held.link.due_at() else { return };
+        let due = due.max(now);
+        if due < held.armed {
+            held.armed = due;
             self.agenda.push(due, Item::Link(path));
+        }
+    }
+
+    fn held(&mut self, path: u32) -> Option<&mut Held> {
+        match &mut self.paths.get_mut(path as usize)?.carrier {
+            Carrier::Held(held) => Some(held),
+            Carrier::Lane(_) => None,
         }
     }
 
     fn enter(&mut self, ticket: u32, path: u32) {
         let parcel = self.parcels.get(ticket);
-        let link = &mut self.paths[path as usize].link;
-        if parcel.load != Load::Datagram {
-            link.push_sure(self.now, ticket, parcel.length);
-            return self.arm(path);
+        let (sure, length) = (parcel.load != Load::Datagram, parcel.length);
+        let found = &mut self.paths[path as usize];
+        let way = found.way;
+        match &mut found.carrier {
+            Carrier::Lane(lane) if sure => {
+                let at = lane.pass_sure(self.now, ticket, length);
+                self.schedule(ticket, at, way);
+            }
+            Carrier::Lane(lane) => {
+                let fates = lane.pass(self.now, ticket, length);
+                self.pass(ticket, fates, way);
+            }
+            Carrier::Held(held) if sure => {
+                held.link.push_sure(self.now, ticket, length);
+                self.arm(path);
+            }
+            Carrier::Held(held) => {
+                let entry = held.link.push_at(self.now, ticket, length);
+                self.count(ticket, entry.taken, entry.refused);
+                self.arm(path);
+            }
         }
-        let entry = link.push_at(self.now, ticket, parcel.length);
-        if let Some(why) = entry.refused {
+    }
+
+    /// A lane said what becomes of a packet and of its copy.
+    fn pass(&mut self, ticket: u32, fates: [Option<Result<Passage, Why>>; 2], way: Way) {
+        if let [Some(Ok(passage)), None] = fates
+            && passage.marks == Marks::default()
+        {
+            return self.schedule(ticket, passage.at, way);
+        }
+        let taken = fates.iter().filter(|fate| matches!(fate, Some(Ok(_)))).count() as u8;
+        let refused = fates.iter().find_map(|fate| fate.and_then(Result::err));
+        self.count(ticket, taken, refused);
+        for Passage { at, marks } in fates.into_iter().flatten().flatten() {
+            let ticket = self.branded(ticket, marks.copy, marks.flipped != 0, marks.congestion);
+            self.schedule(ticket, at, way);
+        }
+    }
+
+    /// So many copies of a packet were taken.
+    fn count(&mut self, ticket: u32, taken: u8, refused: Option<Why>) {
+        if let Some(why) = refused {
             self.show(ticket, Fate::Dropped(why));
-            self.stats.dropped += u64::from(entry.taken == 0);
+            self.stats.dropped += u64::from(taken == 0);
         }
-        if entry.taken != 1 {
-            self.parcels.copied(ticket, entry.taken);
+        if taken != 1 {
+            self.parcels.copied(ticket, taken);
         }
-        if entry.taken != 0 {
-            self.arm(path);
+    }
+
+    /// A packet leaves its link at a moment: it crosses the core, or has arrived.
+    fn schedule(&mut self, ticket: u32, at: u64, way: Way) {
+        let parcel = self.parcels.get(ticket);
+        let number = parcel.number as u16;
+        let (at, item) = match way {
+            Way::Down => (at, Item::Arrive(ticket, number)),
+            Way::Up => {
+                let core = self.core_between(parcel.from, parcel.to);
+                (at.saturating_add(core), Item::Cross(ticket, number))
+            }
+        };
+        self.parcels.set_due(ticket, at);
+        if at <= LONGEST {
+            self.agenda.push(at, item);
         }
     }
 
     /// A packet of its own, where something happened to this copy of it.
-    fn branded(&mut self, delivered: &Delivered) -> u32 {
-        let Delivered { ticket, copy, flipped, marked, .. } = *delivered;
-        if !copy && flipped.is_none() && !marked {
-            return ticket;
+    fn branded(&mut self, ticket: u32, copy: bool, corrupt: bool, marked: bool) -> u32 {
+        match copy || corrupt || marked {
+            true => self.parcels.brand(ticket, copy, corrupt, marked),
+            false => ticket,
         }
-        self.parcels.brand(ticket, copy, flipped.is_some(), marked)
     }
 
-    fn arrive(&mut self, ticket: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
+    pub(super) fn arrive(&mut self, ticket: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
         let parcel = self.parcels.get(ticket);
         let (from, to, load, brand) = (parcel.from, parcel.to, parcel.load, parcel.brand);
         if brand.corrupt {
@@ -163,11 +222,6 @@ impl<M: Machine> World<M> {
         self.parcels.done(ticket);
     }
 
-    fn core_delay(&self, ticket: u32) -> u64 {
-        let parcel = self.parcels.get(ticket);
-        self.core_between(parcel.from, parcel.to)
-    }
-
     pub(super) fn core_between(&self, from: u32, to: u32) -> u64 {
         self.core.as_ref().map_or(0, |core| nanos(core(HostId(from), HostId(to))))
     }
@@ -176,7 +230,7 @@ impl<M: Machine> World<M> {
     pub(super) fn shortest(&self, from: u32, to: u32) -> u64 {
         let leg = |host: u32, way: Way| {
             let path = self.hosts[host as usize].path(way);
-            self.paths.get(path as usize).map_or(0, |path| path.link.base_delay())
+            self.paths.get(path as usize).map_or(0, Path::base_delay)
         };
         leg(from, Way::Up).saturating_add(self.core_between(from, to)).saturating_add(leg(to, Way::Down))
     }

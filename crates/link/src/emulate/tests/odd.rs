@@ -153,7 +153,7 @@ pub(super) fn any_config() -> impl Strategy<Value = LinkConfig> {
 }
 
 /// The same made valid.
-fn any_valid() -> impl Strategy<Value = LinkConfig> {
+pub(crate) fn any_valid() -> impl Strategy<Value = LinkConfig> {
     any_config().prop_map(|mut config| {
         let a_year = Duration::from_secs(366 * 86_400);
         config.delay = config.delay.min(a_year);
