@@ -5,7 +5,7 @@ mod sink;
 use crate::{
     exit::Exit,
     output::{self, Console},
-    run,
+    run::{self, Ended},
 };
 use anyhow::{Context, Result};
 use levada_media::Format;
@@ -71,15 +71,6 @@ struct Title {
 struct Interruption {
     at: f64,
     why: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Ended {
-    Finished,
-    Time,
-    Stopped,
-    Failed,
 }
 
 /// One run of the command: where it writes, what it has seen, when it must stop.

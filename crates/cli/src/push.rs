@@ -3,7 +3,7 @@
 use crate::{
     exit::{Exit, FAILED, USAGE},
     output::{self, Console},
-    run,
+    run::{self, Ended},
 };
 use anyhow::{Context, Result};
 use levada_channel::{Bounds, Channel, Publisher, Start};
@@ -78,15 +78,6 @@ struct Statistics {
     skipped_pages: u64,
     titles: u64,
     ended: Ended,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Ended {
-    Finished,
-    Time,
-    Stopped,
-    Failed,
 }
 
 impl Push {

@@ -1,7 +1,22 @@
 //! The runtime that commands run on, and how a person stops one.
 
+use serde::Serialize;
 use std::future::Future;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How a command that could go on for ever ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// There was nothing more to do.
+    Finished,
+    /// Its time was over.
+    Time,
+    /// Somebody stopped it.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
 
 /// Runs a command to its end.
 ///

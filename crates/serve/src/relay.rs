@@ -6,7 +6,11 @@ mod via;
 
 pub use via::Via;
 
-use crate::{MountName, Station, client::Client, config::RelayConfig};
+use crate::{
+    MountName, Station,
+    client::{Client, http::Patience},
+    config::RelayConfig,
+};
 use feed::Feed;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -59,21 +63,26 @@ async fn follow(station: Arc<Station>, relay: RelayConfig) {
 /// Takes what a parent lists. The first parent that answers is believed; each stream has them all to fall back on.
 async fn follow_all(station: Arc<Station>, relay: RelayConfig) {
     let parents: Vec<Url> = relay.from.iter().map(|url| with_user(url, &relay)).collect();
-    let client = Client::new(crate::SERVER, feed::patience(parents.len()));
+    let Some(first) = parents.first() else { return tracing::error!("a relay without a parent") };
+    let patience = feed::patience(parents.len());
+    let client = Client::new(crate::SERVER, patience);
+    // events may be rare; how long one waits for them is `every`
+    let patient = Client::new(crate::SERVER, Patience { silence: SELDOM, ..patience });
+    let every = relay.every.clamp(OFTEN, SELDOM);
     let mut feeds: BTreeMap<MountName, JoinSet<()>> = BTreeMap::new();
     let mut complained = false;
     loop {
-        let next = Instant::now() + relay.every;
+        let next = Instant::now() + every;
         match list::mounts(&client, &parents).await {
             Ok((names, parent)) => {
                 complained = false;
                 let fits = |name: &MountName| crate::config::matches(&relay.pattern, name.as_str());
                 keep(&station, &mut feeds, &relay, &parents, names.into_iter().filter(fits).collect());
-                list::changed(&client, parent, next).await;
+                list::changed(&patient, parent, next).await;
             }
             Err(why) => {
                 if !std::mem::replace(&mut complained, true) {
-                    tracing::warn!(from = %feed::shown(&parents[0]), %why, "the parent's list cannot be read");
+                    tracing::warn!(from = %feed::shown(first), %why, "the parent's list cannot be read");
                 }
                 sleep_until(next.min(Instant::now() + AGAIN)).await;
             }
@@ -116,5 +125,9 @@ fn with_user(url: &Url, relay: &RelayConfig) -> Url {
     url
 }
 
+/// A parent's list is not read more often, whatever the configuration says,
+const OFTEN: Duration = Duration::from_millis(200);
+/// nor less often than this.
+const SELDOM: Duration = Duration::from_secs(86_400);
 /// A parent that is away is looked for this often.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -3,8 +3,12 @@
 //! A general client stumbles over `ICY 200 OK` and over request bodies without a length, so this one is ours; it is as
 //! small as the two uses that it has: to get a stream or a page, and to open a connection to send one.
 
+mod error;
+
+pub use error::Error;
+
 use super::tls;
-use crate::http::{BadHead, Body, Reply};
+use crate::http::{Body, Reply};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use std::{fmt::Write, io, time::Duration};
@@ -255,76 +259,6 @@ impl Incoming {
     }
 }
 
-/// Why a request came to nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// Not an address that one can connect to.
-    #[error("{0} is no http or https address")]
-    Address(String),
-    /// No connection.
-    #[error("cannot connect to {address}: {source}")]
-    Connect {
-        /// Host and port.
-        address: String,
-        /// What the system or TLS said.
-        source: io::Error,
-    },
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
-    Broken(io::Error),
-    /// The server closed the connection instead of answering.
-    #[error("the server closed the connection without an answer")]
-    Closed,
-    /// The body ended before its announced end.
-    #[error("the answer was cut short")]
-    CutShort,
-    /// What the message names did not come in time.
-    #[error("no {0} in time")]
-    Patience(&'static str),
-    /// The answer is no HTTP.
-    #[error("the answer is no HTTP: {0}")]
-    Head(#[from] BadHead),
-    /// The server says no.
-    #[error("the server answered {status} {reason}{}", if said.is_empty() { String::new() } else { format!(": {said}") })]
-    Refused {
-        /// The status code.
-        status: u16,
-        /// The words behind it.
-        reason: String,
-        /// The first sentence of the body, if it was readable.
-        said: String,
-    },
-    /// A stream without an announced end ended.
-    #[error("the stream ended")]
-    Ended,
-    /// The address leads to something that lists streams, but to none that can be received.
-    #[error("{0}")]
-    NoStream(String),
-    /// More than ten redirects.
-    #[error("redirected more than {MOST_REDIRECTS} times")]
-    Redirects,
-    /// A text longer than expected.
-    #[error("the answer is longer than {0} bytes")]
-    TooLong(usize),
-}
-
-impl Error {
-    /// Whether user or password were not accepted.
-    pub fn is_auth(&self) -> bool {
-        matches!(self, Error::Refused { status: 401, .. })
-    }
-
-    /// Whether trying again cannot help: the address, the password or the request itself is wrong.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Error::Address(_) | Error::Redirects | Error::NoStream(_) => true,
-            Error::Refused { status, .. } => matches!(status, 400 | 401 | 405 | 410 | 415 | 501),
-            _ => false,
-        }
-    }
-}
-
 fn add(head: &mut String, name: &str, value: &str) {
     let value = value.replace(|c: char| c.is_control(), " ");
     write!(head, "{name}: {value}\r\n").expect("a string takes what is written");
@@ -370,6 +304,7 @@ pub(super) fn sentence(text: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// More than any sensible chain has.
 const MOST_REDIRECTS: usize = 10;
 const READ: usize = 32 * 1024;
 const SENTENCE: usize = 16 * 1024;

@@ -92,43 +92,23 @@ impl fmt::Display for Medium {
 /// What bytes that begin with `first` are; the name helps where they do not say.
 fn kind(first: &[u8], extension: Option<&str>) -> Kind {
     let has = |needle: &[u8]| first.windows(needle.len()).any(|window| window == needle);
-    let (format, content_type) = match first {
-        [b'O', b'g', b'g', b'S', ..] if has(b"\x80theora") => (Format::Ogg, "video/ogg"),
-        [b'O', b'g', b'g', b'S', ..] => (Format::Ogg, "audio/ogg"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] if has(b"matroska") => (Format::WebM, "video/x-matroska"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] if has(b"V_") => (Format::WebM, "video/webm"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => (Format::WebM, "audio/webm"),
-        [b'F', b'L', b'V', 1, ..] => (Format::Flv, "video/x-flv"),
-        [0x47, ..] if first.get(188).is_none_or(|sync| *sync == 0x47) => (Format::MpegTs, "video/mp2t"),
-        // ISO 13818-7: twelve sync bits, layer 0; ISO 11172-3: eleven sync bits, layer not 0
-        [0xff, second, ..] if second & 0xf6 == 0xf0 => (Format::Adts, "audio/aac"),
-        [0xff, second, ..] if second & 0xe0 == 0xe0 => (Format::Mp3, "audio/mpeg"),
-        [b'I', b'D', b'3', ..] => behind_id3(first, extension),
-        _ => named(extension),
+    let format = Format::probe(first).or_else(|| named(extension?)).unwrap_or(Format::Opaque);
+    let content_type = match format {
+        Format::Ogg if has(b"\x80theora") => "video/ogg",
+        Format::Ogg => "audio/ogg",
+        Format::WebM if has(b"matroska") => "video/x-matroska",
+        Format::WebM if !has(b"V_") => "audio/webm",
+        format => format.content_type(),
     };
     Kind { format, content_type }
 }
 
-/// An ID3 tag may stand before MP3 and before ADTS.
-fn behind_id3(first: &[u8], extension: Option<&str>) -> (Format, &'static str) {
-    let size =
-        first.get(6..10).map(|size| size.iter().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)));
-    match size.and_then(|size| first.get(10 + size..)) {
-        Some(frames @ [0xff, ..]) => {
-            let Kind { format, content_type } = kind(frames, extension);
-            (format, content_type)
-        }
-        _ if matches!(extension, Some("aac" | "adts")) => (Format::Adts, "audio/aac"),
-        _ => (Format::Mp3, "audio/mpeg"),
-    }
-}
-
-fn named(extension: Option<&str>) -> (Format, &'static str) {
+fn named(extension: &str) -> Option<Format> {
     match extension {
-        Some("mp3" | "mp2") => (Format::Mp3, "audio/mpeg"),
-        Some("aac" | "adts") => (Format::Adts, "audio/aac"),
-        Some("ts" | "m2ts" | "mts") => (Format::MpegTs, "video/mp2t"),
-        _ => (Format::Opaque, "application/octet-stream"),
+        "mp3" | "mp2" => Some(Format::Mp3),
+        "aac" | "adts" => Some(Format::Adts),
+        "ts" | "m2ts" | "mts" => Some(Format::MpegTs),
+        _ => None,
     }
 }
 
@@ -147,11 +127,9 @@ mod tests {
             (&b"OggS\0\x02...\x80theora"[..], None, "video/ogg"),
             (b"OggS\0\x02...OpusHead", Some("ogv"), "audio/ogg"),
             (b"\x1a\x45\xdf\xa3..webm..V_VP8", None, "video/webm"),
-            (b"\xff\xf1\x50", None, "audio/aac"),
-            (b"\xff\xfb\x50", None, "audio/mpeg"),
-            (b"ID3\x04\0\0\0\0\0\x02ab\xff\xf1\x50", None, "audio/aac"),
-            (b"ID3\x04\0\0\0\0\0\x02ab\xff\xfb\x50", None, "audio/mpeg"),
-            (b"ID3\x04\0\0\0\x7f\0\x02ab", Some("aac"), "audio/aac"),
+            (b"\x1a\x45\xdf\xa3..webm..A_OPUS", None, "audio/webm"),
+            (b"\x1a\x45\xdf\xa3..matroska..V_VP8", None, "video/x-matroska"),
+            (b"\0\0", Some("aac"), "audio/aac"),
             (b"\0\0", Some("ts"), "video/mp2t"),
             (b"", None, "application/octet-stream"),
         ] {

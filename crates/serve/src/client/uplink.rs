@@ -95,7 +95,7 @@ impl Uplink {
             if began.elapsed() > STEADY {
                 backoff.reset();
             }
-            sender = self.again(&mut backoff, Instant::now() + patience, why).await?;
+            sender = self.again(&mut backoff, Instant::now() + patience.min(FOREVER), why).await?;
             tracing::info!(to = %self.target, "connected again");
         }
     }
@@ -149,6 +149,8 @@ async fn tell_titles(
     }
 }
 
+/// Longer than anybody waits, and not too long for the clock.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// A connection that lived so long was a good one.
 const STEADY: Duration = Duration::from_secs(30);
 /// Even the last try has time for a connection.
