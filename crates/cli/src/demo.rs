@@ -102,7 +102,7 @@ fn with(password: &str) -> Auth {
 }
 
 fn address(server: &Server) -> Result<Url> {
-    let address = server.addresses().first().context("the server has no address")?;
+    let address = server.addresses().into_iter().next().context("the server has no address")?;
     Ok(format!("http://{address}/").parse()?)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     run,
 };
 use anyhow::{Context, Result};
-use levada_serve::{Config, MountName, Server, Station};
+use levada_serve::{Config, Door, MountName, Server, Station};
 use passwords::{Passwords, default_folder};
 use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +37,9 @@ pub struct Serve {
     /// Address for SHOUTcast v1 sources; may be said more than once
     #[arg(long, value_name = "ADDRESS")]
     shoutcast: Vec<SocketAddr>,
+    /// Address for RTMP encoders and players; may be said more than once
+    #[arg(long, value_name = "ADDRESS")]
+    rtmp: Vec<SocketAddr>,
     /// Certificate for TLS (PEM); read again when it changes
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
@@ -89,8 +92,12 @@ impl Serve {
                 return Err(why).context("cannot serve");
             }
         };
-        for address in server.addresses() {
-            console.say(format!("serving on http://{address}/"));
+        for (door, address) in server.doors() {
+            match door {
+                Door::Http => console.say(format!("serving on http://{address}/")),
+                Door::Shoutcast => console.say(format!("awaiting SHOUTcast sources on {address}")),
+                Door::Rtmp => console.say(format!("serving on rtmp://{address}/")),
+            }
         }
         passwords.show(&config, server.addresses().first(), console);
         tokio::select! {

@@ -9,7 +9,7 @@ mod secret;
 
 pub use check::Finding;
 pub use diff::Change;
-pub use mount::{HookAuth, MountConfig, MountPolicy, Takeover};
+pub use mount::{HookAuth, MountConfig, MountPolicy, StartAt, Takeover};
 pub use secret::{Secret, without_password};
 
 use crate::MountName;
@@ -22,6 +22,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub struct Config {
     /// Where and how HTTP is spoken.
     pub http: Http,
+    /// Where RTMP is spoken.
+    pub rtmp: Rtmp,
     /// Who may do what.
     pub auth: Auth,
     /// How much is allowed.
@@ -64,6 +66,14 @@ pub struct Http {
     pub files: Option<PathBuf>,
     /// Who may show the page in a frame, as `frame-ancestors` names them (CSP). Default `'self'`; empty is nobody.
     pub frame_ancestors: Vec<String>,
+}
+
+/// Where RTMP is spoken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rtmp {
+    /// Addresses to listen on; RTMP's own port is 1935. Default none.
+    pub listen: Vec<SocketAddr>,
 }
 
 /// Certificates by ACME (RFC 8555).

@@ -36,9 +36,9 @@ impl Doors {
         Doors { station, open: Vec::new(), accepting: JoinSet::new() }
     }
 
-    /// The addresses in the configuration's order, with the ports that were chosen for port 0.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.open.iter().map(|door| door.address).collect()
+    /// What is awaited where, in the configuration's order, with the ports that were chosen for port 0.
+    pub fn open(&self) -> Vec<(Door, SocketAddr)> {
+        self.open.iter().map(|door| (door.door, door.address)).collect()
     }
 
     /// Opens and closes doors until they are those of `config`. Nobody who is in is dropped.
@@ -47,7 +47,9 @@ impl Doors {
     /// When an address cannot be listened on; then the doors are those that were open before.
     pub async fn change(&mut self, config: &Config) -> Result<(), CannotServe> {
         let http = config.http.listen.iter().map(|address| (*address, Door::Http));
-        let wanted = http.chain(config.http.shoutcast.iter().map(|address| (*address, Door::Shoutcast)));
+        let shoutcast = config.http.shoutcast.iter().map(|address| (*address, Door::Shoutcast));
+        let rtmp = config.rtmp.listen.iter().map(|address| (*address, Door::Rtmp));
+        let wanted = http.chain(shoutcast).chain(rtmp);
         let mut leaving = std::mem::take(&mut self.open);
         let mut stays = |asked: (SocketAddr, Door)| {
             let at = leaving.iter().position(|open| (open.asked, open.door) == asked)?;

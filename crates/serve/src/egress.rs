@@ -61,6 +61,8 @@ pub struct Joining {
     pub intro: Option<Bytes>,
     /// When its time is up.
     pub expires: Option<Instant>,
+    /// What it is told after its last page, if it gets that far; its socket is asked once.
+    pub farewell: Option<Bytes>,
 }
 
 /// How soon a page is written after it was published. Writing costs per call, not per byte, so waiting saves most of

@@ -4,7 +4,7 @@ use crate::{
     MountName, Station,
     conn::{BadFirst, Conn, Stream},
     http::{Answer, BadHead, First, Head, HeadReader, Status, Version},
-    icecast, ordinary, tls,
+    icecast, ordinary, rtmp, tls,
 };
 use std::{
     net::SocketAddr,
@@ -19,6 +19,8 @@ pub enum Door {
     Http,
     /// SHOUTcast v1 sources.
     Shoutcast,
+    /// RTMP encoders and players.
+    Rtmp,
 }
 
 /// What becomes of a connection after a request.
@@ -38,6 +40,7 @@ pub async fn welcome(stream: TcpStream, peer: SocketAddr, door: Door, station: A
     let stream = match door {
         Door::Http => tls::welcome(stream, &station).await,
         Door::Shoutcast => Some(Stream::Plain(stream)),
+        Door::Rtmp => return rtmp::welcome(stream, peer, &station).await,
     };
     let Some(stream) = stream else { return };
     let mut conn = Conn::new(stream, peer);
@@ -45,7 +48,7 @@ pub async fn welcome(stream: TcpStream, peer: SocketAddr, door: Door, station: A
         let after = match (first, door) {
             (First::Request(head, _), Door::Http) => route(conn, head, &station).await,
             (First::Shoutcast(password, _), _) => icecast::shoutcast(conn, &password, &station).await,
-            (First::Request(head, _), Door::Shoutcast) => {
+            (First::Request(head, _), Door::Shoutcast | Door::Rtmp) => {
                 refuse(
                     conn,
                     head.version,

@@ -1,6 +1,5 @@
 //! Icecast's protocol: sources in, listeners out, and the manners of its many clients.
 
-mod admission;
 mod listener;
 mod source;
 

@@ -6,14 +6,15 @@
 
 pub mod access;
 pub mod admin;
+mod admission;
 pub mod api;
 pub mod auth;
 pub mod client;
 pub mod config;
 pub mod conn;
 pub mod demand;
-mod doors;
 pub mod directory_yp;
+mod doors;
 pub mod egress;
 pub mod events;
 mod file_source;
@@ -33,6 +34,8 @@ pub mod playlist;
 pub mod relay;
 mod reload;
 pub mod rendition;
+pub mod renditions;
+pub mod rtmp;
 mod server;
 mod session;
 mod sessions;
@@ -46,6 +49,7 @@ pub mod ui;
 pub mod xml;
 
 pub use config::Config;
+pub use front::Door;
 pub use mount::{LetGo, Mount, MountStats, Place, Refused};
 pub use mounts::{Claim, Mounts};
 pub use name::{BadName, MountName};

@@ -40,10 +40,15 @@ impl Mounts {
     /// The mount called `name`, made if need be.
     pub fn open(&self, name: &MountName, config: &Config) -> Arc<Mount> {
         let make = || {
-            let rendition = Rendition::new(RenditionId(self.next.fetch_add(1, Relaxed)));
+            let rendition = Rendition::new(self.next_rendition());
             Arc::new(Mount::new(name.clone(), Arc::new(config.policy(name)), rendition))
         };
         self.map().entry(name.clone()).or_insert_with(make).clone()
+    }
+
+    /// A name for the next rendition; never the same twice.
+    pub fn next_rendition(&self) -> RenditionId {
+        RenditionId(self.next.fetch_add(1, Relaxed))
     }
 
     /// Gives `source` the mount called `name` until the claim is dropped.

@@ -5,6 +5,7 @@ use crate::{
     access::AccessLog,
     config::Change,
     doors::Doors,
+    front::Door,
     tls::{BadTls, Files, Renewal},
 };
 use std::{
@@ -114,9 +115,9 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// The addresses listened on, with the ports that were chosen for port 0.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.doors.addresses()
+    /// What is awaited where, with the ports that were chosen for port 0.
+    pub fn doors(&self) -> Vec<(Door, SocketAddr)> {
+        self.doors.open()
     }
 
     /// Follows requests to reload and changed certificates until the server stops.

@@ -4,9 +4,11 @@ use crate::{
     Config, Station,
     access::AccessLog,
     auth::{self, Auth},
-    directory_yp, events, file_source, history, relay,
+    directory_yp, events, file_source,
+    front::Door,
+    history, relay,
     reload::{CannotServe, Keeper, Load},
-    switch,
+    renditions, switch,
 };
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -15,7 +17,7 @@ use tokio::task::JoinSet;
 pub struct Server {
     station: Arc<Station>,
     tasks: JoinSet<()>,
-    addresses: Vec<SocketAddr>,
+    doors: Vec<(Door, SocketAddr)>,
 }
 
 impl Server {
@@ -35,8 +37,9 @@ impl Server {
     pub async fn start_with(config: Config, id: String, load: Load) -> Result<Server, CannotServe> {
         let station = Station::new(config, id, Auth::new(), AccessLog::default())?;
         let keeper = Keeper::open(station.clone(), load).await?;
-        let mut server = Server { station, tasks: JoinSet::new(), addresses: keeper.addresses() };
+        let mut server = Server { station, tasks: JoinSet::new(), doors: keeper.doors() };
         server.tasks.spawn(keeper.run());
+        server.tasks.spawn(renditions::run(server.station.clone()));
         server.tasks.spawn(switch::run(server.station.clone()));
         server.tasks.spawn(history::run(server.station.clone()));
         server.tasks.spawn(events::run(server.station.clone()));
@@ -48,9 +51,14 @@ impl Server {
         Ok(server)
     }
 
-    /// The addresses it listens on, in the configuration's order, with the ports that were chosen for port 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The addresses on which it speaks HTTP, in the configuration's order, with the ports that were chosen for port 0.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.doors.iter().filter(|(door, _)| *door == Door::Http).map(|(_, address)| *address).collect()
+    }
+
+    /// What it awaits on which address.
+    pub fn doors(&self) -> &[(Door, SocketAddr)] {
+        &self.doors
     }
 
     /// What its gateways share.

@@ -13,6 +13,8 @@ pub enum Origin {
     Icecast,
     /// Another server that we pull from.
     Relay,
+    /// An RTMP encoder.
+    Rtmp,
     /// A file of this machine.
     File,
 }

@@ -9,6 +9,7 @@ use crate::{
     history::History,
     intro::Intros,
     reload::Reloads,
+    renditions::Renditions,
     tls::Tls,
 };
 use std::{
@@ -30,6 +31,8 @@ pub struct Station {
     pub sessions: Arc<Sessions>,
     /// What writes to the listeners.
     pub egress: Egress,
+    /// Their streams in other formats than the sources'.
+    pub renditions: Renditions,
     /// Who may do what.
     pub auth: Arc<Auth>,
     /// What new listeners hear first.
@@ -111,6 +114,7 @@ impl Station {
             mounts,
             sessions,
             egress,
+            renditions: Renditions::default(),
             auth,
             tls: Tls::default(),
             access,

@@ -9,9 +9,11 @@ impl Serve {
     pub(super) fn layers(&self) -> Layers {
         let mut flags = Vec::new();
         let list = |values: Vec<String>| toml::Value::from(values).to_string();
-        for (name, key, addresses) in
-            [("--http", "http.listen", &self.http), ("--shoutcast", "http.shoutcast", &self.shoutcast)]
-        {
+        for (name, key, addresses) in [
+            ("--http", "http.listen", &self.http),
+            ("--shoutcast", "http.shoutcast", &self.shoutcast),
+            ("--rtmp", "rtmp.listen", &self.rtmp),
+        ] {
             if !addresses.is_empty() {
                 let texts = addresses.iter().map(ToString::to_string).collect();
                 flags.push(Flag::new(name, key, list(texts)));

@@ -49,7 +49,11 @@ impl Config {
             "names no address",
         );
         let mut seen = HashSet::new();
-        let named = [("http.listen", &http.listen), ("http.shoutcast", &http.shoutcast)];
+        let named = [
+            ("http.listen", &http.listen),
+            ("http.shoutcast", &http.shoutcast),
+            ("rtmp.listen", &self.rtmp.listen),
+        ];
         for (key, address) in named.iter().flat_map(|(key, list)| list.iter().map(move |one| (key, one))) {
             let twice = address.port() != 0 && !seen.insert(address);
             found.error_if(twice, *key, format!("names {address} twice"));
@@ -167,7 +171,8 @@ impl Config {
     }
 
     fn check_secrets(&self, found: &mut Findings) {
-        let public = self.http.listen.iter().chain(&self.http.shoutcast).any(|address| !is_local(address));
+        let listen = [&self.http.listen, &self.http.shoutcast, &self.rtmp.listen];
+        let public = listen.into_iter().flatten().any(|address| !is_local(address));
         for (key, secret) in self.secrets() {
             found.error_if(secret.expose().is_empty(), &key, "is empty; leave it out instead");
             let masked = "is masked as `--print-config` shows it; the password itself belongs here";

@@ -57,6 +57,8 @@ mount_options! {
         fallback_when_full: bool = false;
         /// How much is sent at once on joining: 2 s to start and 2 s of safety. Default 4 s.
         burst: Duration = Duration::from_secs(4), "humantime_serde";
+        /// Where a player of RTMP or HTTP-FLV begins. Default `fast`.
+        start: StartAt = StartAt::Fast;
         /// Bytes between ICY title blocks. Default 16,000.
         icy_metaint: usize = 16_000;
         /// Not listed on the page, in the statistics, or to relays. Default false.
@@ -120,6 +122,28 @@ pub enum Takeover {
     Deny,
     /// It takes over, and the first one is let go.
     Replace,
+}
+
+/// Where in a stream with pictures a player begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartAt {
+    /// At the newest key picture: it sees something at once, and stays as far behind as that picture was old.
+    #[default]
+    Fast,
+    /// At the next key picture: it waits for it, and is live then.
+    Live,
+}
+
+impl StartAt {
+    /// What `?start=` says.
+    pub fn read(text: &str) -> Option<StartAt> {
+        match text {
+            "fast" => Some(StartAt::Fast),
+            "live" => Some(StartAt::Live),
+            _ => None,
+        }
+    }
 }
 
 /// Icecast's URL authentication: addresses that are asked by POST. Every answer is awaited at most `timeout` and read up

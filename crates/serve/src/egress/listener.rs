@@ -9,6 +9,7 @@ use super::{
     wheel::{Seat, Tick},
 };
 use crate::Session;
+use bytes::Bytes;
 use std::{
     io::{self, IoSlice},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -35,6 +36,7 @@ pub(super) struct Listener {
     pub(super) progress: Tick,
     pub(super) expires: Option<Tick>,
     pub(super) skips: Skips,
+    pub(super) farewell: Option<Bytes>,
 }
 
 /// How often a listener was moved lately.
@@ -123,6 +125,13 @@ impl Listener {
         match self.skips.count(tick) <= config.skips {
             true => Skipped::Moved,
             false => Skipped::TooOften,
+        }
+    }
+
+    /// Says the last words, which nobody waits for.
+    pub(super) fn bid_farewell(&mut self) {
+        if let Some(words) = self.farewell.take() {
+            let _in_vain = self.wire.write(&[IoSlice::new(&words)]);
         }
     }
 

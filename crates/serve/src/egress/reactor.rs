@@ -191,7 +191,10 @@ impl Reactor {
                     return;
                 }
                 Outcome::Gone => return self.finish(key, End::Left),
-                Outcome::Arrived(Then::Close(end)) => return self.finish(key, end),
+                Outcome::Arrived(Then::Close(end)) => {
+                    listener.bid_farewell();
+                    return self.finish(key, end);
+                }
                 Outcome::Arrived(Then::Hop(to)) => self.hop(key, to),
             }
         }

@@ -1,8 +1,8 @@
 //! A listener: the answer's head, byte for byte as players expect it, and the way into egress.
 
-use super::admission::{Admission, admit};
 use crate::{
     Mount, Session, SessionId, Source, Station,
+    admission::{Admission, admit, enter},
     auth::{Entry, Knock, Turned},
     config::MountPolicy,
     conn::{Conn, Stream},
@@ -10,6 +10,7 @@ use crate::{
     egress::{Framing, Joining, Pace, Transport},
     front::{After, refuse},
     http::{Answer, Head, Status},
+    relay::Via,
 };
 use bytes::Bytes;
 use levada_channel::Start;
@@ -63,16 +64,16 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
         return After::Done;
     }
     let session = Arc::new(session(id, entry.user, &conn, &head, &mount, station));
-    let (Stream::Plain(stream), _read_ahead) = (conn.stream, conn.ahead) else { return After::Done };
-    let Ok(stream) = stream.into_std() else { return After::Done };
+    let Ok(transport) = transport(conn.stream) else { return After::Done };
     let joining = Joining {
-        transport: Transport::Plain(stream),
+        transport,
         head: answer,
         framing: icy.map_or(Framing::Raw, |metaint| Framing::Icy { metaint }),
         pace: pace(&head, policy.flush),
         burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
         rendition: playing.rendition.clone(),
         intro: intro(&policy, station).await,
+        farewell: None,
         expires: [policy.max_listener_duration, entry.stay]
             .iter()
             .flatten()
@@ -113,12 +114,15 @@ async fn turn_away(mut conn: Conn, head: &Head, why: &Turned, station: &Station)
     After::Done
 }
 
-/// From here on the listener is egress's; it is counted out when its session ends.
-fn enter(joining: Joining, mount: &Mount, station: &Station) {
-    station.sessions.add(joining.session.clone());
-    station.counters.listeners.fetch_add(1, Relaxed);
-    mount.joined();
-    station.egress.join(joining);
+/// The socket as egress takes it; what was read ahead is no use to anybody.
+fn transport(stream: Stream) -> std::io::Result<Transport> {
+    Ok(match stream {
+        Stream::Plain(stream) => Transport::Plain(stream.into_std()?),
+        Stream::Tls(stream) => {
+            let (stream, tls) = stream.into_inner();
+            Transport::Tls(stream.into_std()?, Box::new(tls))
+        }
+    })
 }
 
 /// The mount's intro; one that cannot be read is left out and said, not a reason to send anybody away.
@@ -159,7 +163,7 @@ fn session(
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
-        relay: is_relay(head),
+        relay: relay(head),
     }
 }
 
@@ -204,6 +208,12 @@ fn stream_head(head: &Head, source: &Source, icy: Option<usize>, id: &str) -> By
 fn wants_icy(head: &Head, source: &Source) -> bool {
     let bare = matches!(source.format, Format::Mp3 | Format::Adts | Format::Opaque);
     bare && head.field("icy-metadata").is_some_and(|value| value.trim() == "1")
+}
+
+/// The name of the server that asks: the last of those that wait for the stream.
+fn relay(head: &Head) -> Option<Box<str>> {
+    let via = Via::read(head.field("levada-via")?);
+    Some(via.names().last().map(String::as_str).unwrap_or_default().into())
 }
 
 /// Another server of our kind, which says which servers wait for the stream.

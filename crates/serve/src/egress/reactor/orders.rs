@@ -107,6 +107,7 @@ impl Reactor {
             progress: self.tick,
             expires,
             skips: Skips::default(),
+            farewell: joining.farewell,
         });
         self.enter_crowd(key, crowd, joining.burst, None);
         Ok(key)

@@ -62,6 +62,7 @@ impl Stage {
             rendition: rendition.clone(),
             session: session.clone(),
             intro: None,
+            farewell: None,
             expires: None,
         };
         change(&mut joining);

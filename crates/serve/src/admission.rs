@@ -1,11 +1,11 @@
 //! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
 
-use crate::{Mount, Source, Station, http::Head, switch};
+use crate::{Mount, Source, Station, egress::Joining, http::Head, switch};
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use url::Url;
 
 /// What becomes of a listener.
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// It hears this mount, introduced as this source.
     Here(Arc<Mount>, Arc<Source>),
     /// It is sent to a sibling server.
@@ -17,7 +17,7 @@ pub(super) enum Admission {
 }
 
 /// Decides about a listener that asks for `mount`.
-pub(super) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admission {
+pub(crate) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admission {
     let config = station.config();
     let policy = mount.policy();
     let mount_full = policy.max_listeners.is_some_and(|most| mount.listeners() >= most);
@@ -36,6 +36,21 @@ pub(super) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admis
         Some(source) => Admission::Here(playing, source),
         None => Admission::Nothing,
     }
+}
+
+/// The mount that a listener of `mount` follows in another format than the source's: its own, or the one whose guest it
+/// is because its own is full.
+pub(crate) fn followed(mount: &Arc<Mount>, playing: Arc<Mount>, station: &Station) -> Arc<Mount> {
+    let home = switch::audible(mount, station).is_none_or(|audible| Arc::ptr_eq(&audible, &playing));
+    if home { mount.clone() } else { playing }
+}
+
+/// From here on the listener is egress's; it is counted out when its session ends.
+pub(crate) fn enter(joining: Joining, mount: &Mount, station: &Station) {
+    station.sessions.add(joining.session.clone());
+    station.counters.listeners.fetch_add(1, Relaxed);
+    mount.joined();
+    station.egress.join(joining);
 }
 
 /// The siblings take turns; who was sent here by a sibling is not sent on, so that nobody runs in circles.
