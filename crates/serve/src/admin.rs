@@ -7,6 +7,7 @@ mod acts;
 mod charset;
 mod commands;
 mod params;
+mod users;
 
 pub(crate) use acts::{follow_up, kick, kill_source, move_all, retitle};
 pub use charset::{decode, tidy};
@@ -55,7 +56,12 @@ pub async fn command(
     }
     let params = Params::of(request).await;
     admit(&caller, command, &params).await?;
-    (command.run)(&caller, &params)
+    if command.does != Does::Work {
+        return (command.run)(&caller, &params);
+    }
+    let run = command.run;
+    let working = tokio::task::spawn_blocking(move || run(&caller, &params));
+    working.await.unwrap_or_else(|_| Err(Refusal::failed("the command did not come to its end")))
 }
 
 /// `/admin.cgi?pass=…&mode=updinfo&song=…`: how SHOUTcast sources tell their titles. They cannot name a mount.

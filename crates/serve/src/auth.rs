@@ -24,7 +24,9 @@ use hooks::{Hooks, Word};
 use htpasswd::Htpasswds;
 use std::{
     collections::HashMap,
+    io,
     net::IpAddr,
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -129,6 +131,30 @@ impl Auth {
         let user = policy.source_user.as_ref().unwrap_or(&auth.source_user);
         let secret = policy.source_password.as_ref().or(auth.source_password.as_ref());
         self.check(limit, user, secret, who).await
+    }
+
+    /// The names in a file of users.
+    pub fn users(&self, path: &Path) -> Vec<String> {
+        self.users.users(path, Instant::now()).names()
+    }
+
+    /// Adds a user to a file of users, which need not exist; false when there is one of that name. Hashing takes long
+    /// on purpose: not for the async runtime's threads.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn add_user(&self, path: &Path, user: &str, password: &str) -> io::Result<bool> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).expect("the system gives random bytes");
+        self.users.add(path, user, &hash(password, &salt))
+    }
+
+    /// Takes a user out of a file of users; false when there is none of that name.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn remove_user(&self, path: &Path, user: &str) -> io::Result<bool> {
+        self.users.remove(path, user)
     }
 
     /// How many password hashes were computed, for the metrics.

@@ -36,8 +36,8 @@ pub struct Session {
     pub sent: AtomicU64,
     /// How often it was moved forward because it read too slowly.
     pub skips: AtomicU64,
-    /// Whether it is a relay of this server; relays are not listeners in the statistics.
-    pub relay: bool,
+    /// The name of its server, if it is a relay; empty where that says none.
+    pub relay: Option<Box<str>>,
 }
 
 impl Session {

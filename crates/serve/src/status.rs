@@ -139,6 +139,9 @@ fn of_mount(caller: &Caller, mount: &Mount, source: &Source, served: &egress::St
         ("total_bytes_sent", sent.to_string()),
     ]);
     values.extend(source.peer.map(|peer| ("source_ip", peer.to_string())));
+    let asks_url = policy.url_auth.as_ref().is_some_and(|hooks| hooks.listener_add.is_some());
+    let authenticator = if policy.htpasswd.is_some() { Some("htpasswd") } else { asks_url.then_some("url") };
+    values.extend(authenticator.map(|kind| ("authenticator", kind.to_owned())));
     let said = [
         ("audio_info", &source.audio_info),
         ("bitrate", &source.bitrate),

@@ -1,13 +1,13 @@
 //! The commands by name.
 
-use super::{Admits, Params, acts};
+use super::{Admits, Params, acts, users};
 use crate::{
     Mount, MountName, SessionId, Station,
     ordinary::{Caller, Refusal},
     status::{Icestats, Reader},
     xml::Xml,
 };
-use Does::{Change, Tell};
+use Does::{Change, Tell, Work};
 use axum::{
     http::header,
     response::{IntoResponse, Response},
@@ -27,9 +27,9 @@ pub(super) struct Command {
     pub(super) run: fn(&Caller, &Params) -> Outcome,
 }
 
-type Outcome = Result<Response, Refusal>;
+pub(super) type Outcome = Result<Response, Refusal>;
 
-pub(super) static COMMANDS: [Command; 14] = [
+pub(super) static COMMANDS: [Command; 15] = [
     command(&["stats", "stats.xml"], Admits::Admin, Tell, |c, p| Ok(xml(stats(c, p)?.xml()))),
     command(&["stats.json"], Admits::Admin, Tell, |c, p| Ok(json(stats(c, p)?.json(Reader::Admin)))),
     command(&["publicstats", "publicstats.json"], Admits::All, Tell, |c, _| {
@@ -46,6 +46,7 @@ pub(super) static COMMANDS: [Command; 14] = [
     command(&["killclient"], Admits::Admin, Change, kill_client),
     command(&["moveclients"], Admits::Admin, Change, move_clients),
     command(&["fallbacks"], Admits::Admin, Change, fallbacks),
+    command(&["manageauth"], Admits::Admin, Work, users::manage),
 ];
 
 /// What a command does to the server.
@@ -53,6 +54,8 @@ pub(super) static COMMANDS: [Command; 14] = [
 pub(super) enum Does {
     Tell,
     Change,
+    /// The same, and it may take long: hashes, files.
+    Work,
 }
 
 const fn command(
@@ -206,7 +209,7 @@ fn fallbacks(caller: &Caller, params: &Params) -> Outcome {
 }
 
 /// The mount that the command is about, if it has or had something to hear.
-fn known(caller: &Caller, params: &Params) -> Result<Arc<Mount>, Refusal> {
+pub(super) fn known(caller: &Caller, params: &Params) -> Result<Arc<Mount>, Refusal> {
     let name = params.text("mount").ok_or_else(|| Refusal::bad("Unknown admin request"))?;
     let mount = find(&caller.station, &name).filter(|m| m.source().is_some() || m.listeners() > 0);
     mount.ok_or_else(no_source)
@@ -222,7 +225,7 @@ fn find(station: &Station, name: &str) -> Option<Arc<Mount>> {
     station.mounts.find(&name.parse().ok()?)
 }
 
-fn needed(params: &Params, name: &str) -> Result<String, Refusal> {
+pub(super) fn needed(params: &Params, name: &str) -> Result<String, Refusal> {
     params.text(name).ok_or_else(|| Refusal::bad("Missing parameter"))
 }
 
@@ -242,7 +245,7 @@ fn page(message: &str) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
 }
 
-fn xml(text: String) -> Response {
+pub(super) fn xml(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], text).into_response()
 }
 

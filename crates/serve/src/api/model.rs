@@ -173,6 +173,11 @@ pub struct RelaysView {
 pub struct ParentView {
     /// The local mount.
     pub mount: String,
+    /// The names of the servers that the stream passed, the origin's first and the parent's last; empty where the
+    /// parent is not of our kind.
+    pub via: Vec<String>,
+    /// What the parent calls itself.
+    pub agent: String,
     /// Since when (RFC 3339).
     pub since: String,
     /// kbit/s from there.
@@ -187,6 +192,8 @@ pub struct ParentView {
 pub struct ChildView {
     /// Our mount.
     pub mount: String,
+    /// Its random name.
+    pub id: String,
     /// What it calls itself.
     pub agent: String,
     /// Since when (RFC 3339).
@@ -309,7 +316,7 @@ impl ListenerView {
             seconds: session.age(now).as_secs(),
             sent: session.sent.load(Relaxed),
             skips: session.skips.load(Relaxed),
-            relay: session.relay,
+            relay: session.relay.is_some(),
         }
     }
 }

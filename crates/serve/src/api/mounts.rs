@@ -84,13 +84,18 @@ pub(super) async fn relays(caller: Caller) -> Result<Json<RelaysView>, Problem> 
         }
         view.parents.extend(parent(&caller, &mount, admin));
         let sessions = caller.station.sessions.of(&mount.name);
-        view.children.extend(sessions.iter().filter(|session| session.relay).map(|session| ChildView {
-            mount: mount.name.to_string(),
-            agent: session.agent.to_string(),
-            since: stamp::rfc3339(session.since),
-            sent: session.sent.load(Relaxed),
-            peer: admin.then_some(session.peer),
-        }));
+        view.children.extend(
+            sessions.iter().filter_map(|session| Some((session, session.relay.as_ref()?))).map(
+                |(session, id)| ChildView {
+                    mount: mount.name.to_string(),
+                    id: id.to_string(),
+                    agent: session.agent.to_string(),
+                    since: stamp::rfc3339(session.since),
+                    sent: session.sent.load(Relaxed),
+                    peer: admin.then_some(session.peer),
+                },
+            ),
+        );
     }
     Ok(Json(view))
 }
@@ -99,6 +104,8 @@ fn parent(caller: &Caller, mount: &Mount, admin: bool) -> Option<ParentView> {
     let source = mount.source().filter(|source| source.origin == Origin::Relay)?;
     Some(ParentView {
         mount: mount.name.to_string(),
+        via: source.via.names().to_vec(),
+        agent: source.agent.clone(),
         since: stamp::rfc3339(source.since),
         kbits: caller.station.history.rates(&mount.name).kbits_in,
         peer: source.peer.filter(|_| admin),

@@ -21,6 +21,11 @@ impl Refusal {
         Refusal::Because(StatusCode::BAD_REQUEST, why.into())
     }
 
+    /// 500, and what went wrong here.
+    pub fn failed(why: impl Into<String>) -> Refusal {
+        Refusal::Because(StatusCode::INTERNAL_SERVER_ERROR, why.into())
+    }
+
     /// 404 in Icecast's words.
     pub fn not_found() -> Refusal {
         Refusal::Because(StatusCode::NOT_FOUND, "The file you requested could not be found".into())

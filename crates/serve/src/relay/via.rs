@@ -32,6 +32,11 @@ impl Via {
         self
     }
 
+    /// The names, the origin's first.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Whether `id` is among them.
     pub fn has(&self, id: &str) -> bool {
         self.0.iter().any(|known| known == id)

@@ -1,7 +1,8 @@
 //! Icecast's commands, in its words.
 
-use crate::kit::{Rig, basic, mp3, until};
+use crate::kit::{Rig, Wire, basic, mp3, until};
 use anyhow::{Result, ensure};
+use std::fs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_answer_in_icecasts_words() -> Result<()> {
@@ -170,5 +171,74 @@ async fn icecasts_pages_for_people_lead_to_ours() -> Result<()> {
     );
     ensure!(rig.ask("DELETE", "/x", "", "").await?.status == 405);
     rig.server.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_of_a_mount_are_managed_in_icecasts_words() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("users");
+    fs::write(&file, "# ours\n")?;
+    let rig = Rig::start(&format!("[[mount]]\nname = '/a.mp3'\nhtpasswd = '{}'\n", file.display())).await?;
+    let _a = rig.feed("/a.mp3", "audio/mpeg", "", &mp3(50)).await?;
+    let _b = rig.feed("/b.mp3", "audio/mpeg", "", &mp3(50)).await?;
+    let list = "<icestats><source mount=\"/a.mp3\"><User><username>u</username></User></source>";
+    for (query, status, words) in [
+        ("mount=/a.mp3", 200, "<icestats><source mount=\"/a.mp3\"/></icestats>"),
+        ("mount=/a.mp3&action=add&username=u", 400, "missing parameter"),
+        ("mount=/a.mp3&action=add&username=a:b&password=p", 400, "that is no name for a user"),
+        ("mount=/a.mp3&action=add&username=u&password=p", 200, list),
+        (
+            "mount=/a.mp3&action=add&username=u&password=p",
+            200,
+            "<message>User already exists - not added</message>",
+        ),
+        ("mount=/b.mp3&action=add&username=u&password=p", 400, "missing parameter"),
+    ] {
+        let reply = rig.admin(&format!("/admin/manageauth?{query}")).await?;
+        ensure!(
+            reply.status == status && reply.text().contains(words),
+            "{query}: {} {}",
+            reply.status,
+            reply.text()
+        );
+    }
+    ensure!(rig.get("/status-json.xsl").await?.text().contains("\"authenticator\":\"htpasswd\""));
+    for (password, status) in [("q", 401), ("p", 200)] {
+        let mut wire = Wire::connect(rig.address).await?;
+        wire.send(&format!("GET /a.mp3 HTTP/1.1\r\nHost: h\r\n{}\r\n", basic("u", password))).await?;
+        ensure!(wire.head().await?.status == status, "{password}");
+    }
+    let gone = rig.admin("/admin/manageauth?mount=/a.mp3&action=delete&username=u").await?.text();
+    ensure!(
+        gone.contains("<source mount=\"/a.mp3\"/><iceresponse><message>User deleted</message></iceresponse>"),
+        "{gone}"
+    );
+    ensure!(fs::read_to_string(&file)? == "# ours\n");
+    rig.server.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_has_its_line_in_the_log() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("access.log");
+    let rig = Rig::start(&format!("[http]\naccess_log = '{}'\n", log.display())).await?;
+    let _a = rig.feed("/a.mp3", "audio/mpeg", "", &mp3(1)).await?;
+    rig.admin("/admin/listmounts").await?;
+    rig.ask("GET", "/admin/stats", &basic("admin", "no"), "").await?;
+    rig.get("/admin.cgi?pass=hush&mode=updinfo&mount=/a.mp3&song=x").await?;
+    rig.server.stop().await;
+    let text = fs::read_to_string(&log)?;
+    let lines: Vec<_> = text.lines().collect();
+    ensure!(lines.len() == 3, "{text}");
+    for (line, (user, request)) in lines.iter().zip([
+        ("admin", "] \"GET /admin/listmounts HTTP/1.1\" 200 "),
+        ("-", "] \"GET /admin/stats HTTP/1.1\" 401 "),
+        ("-", "] \"GET /admin.cgi?pass=***&mode=updinfo&mount=/a.mp3&song=x HTTP/1.1\" 200 "),
+    ]) {
+        ensure!(line.starts_with(&format!("127.0.0.1 - {user} [")) && line.contains(request), "{line}");
+        ensure!(line.ends_with("\"-\" \"-\" 0"), "{line}");
+    }
     Ok(())
 }

@@ -1,9 +1,13 @@
 //! Our own interface.
 
-use crate::kit::{Reply, Rig, basic, mp3, until};
+use crate::kit::{Reply, Rig, Wire, basic, mp3, until};
 use anyhow::{Context, Result, ensure};
+use levada_serve::history::Count;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 const TOKEN: &str = "Authorization: Bearer tok\r\nContent-Type: application/json\r\n";
 
@@ -141,6 +145,62 @@ async fn changes_are_made_by_token_or_password() -> Result<()> {
         let reply = rig.ask(method, &format!("/api/v1/{path}"), TOKEN, body).await?;
         problem(&reply, status).with_context(|| format!("{method} {path} {body}"))?;
     }
+    rig.server.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_told_in_columns() -> Result<()> {
+    let rig = Rig::start("").await?;
+    let _source = rig.feed("/m.mp3", "audio/mpeg", "", &mp3(1)).await?;
+    let (name, begin) = ("/m.mp3".parse()?, Instant::now());
+    for look in 1..=3 {
+        let count = Count { listeners: look, received: 16_000 * look as u64, sent: 0 };
+        let now = begin + Duration::from_secs(look as u64);
+        rig.server.station().history.note(&name, count, now, 9_000 + look as u64);
+    }
+    let history = rig.get("/api/v1/mounts/m.mp3/history").await?.json()?;
+    assert_eq!((&history["fine"]["every"], &history["coarse"]["every"]), (&json!(5), &json!(60)));
+    let last = |column: &str| history["fine"][column].as_array().and_then(|list| list.last().cloned());
+    assert_eq!(
+        (last("at"), last("listeners"), last("kbits_in")),
+        (Some(json!(9_003)), Some(json!(3)), Some(json!(128.0)))
+    );
+    let lengths =
+        ["at", "listeners", "kbits_in", "kbits_out"].map(|c| history["fine"][c].as_array().map(Vec::len));
+    ensure!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+    assert_eq!(rig.get("/api/v1/mounts/m.mp3").await?.json()?["kbits_in"], 128.0);
+    rig.server.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_are_told_by_name_and_to_the_administrator_by_address() -> Result<()> {
+    let rig = Rig::start("").await?;
+    let _source = rig.feed("/m.mp3", "audio/mpeg", "", &mp3(50)).await?;
+    let mut child = Wire::connect(rig.address).await?;
+    child.send("GET /m.mp3 HTTP/1.1\r\nUser-Agent: kid\r\nLevada-Via: grandkid, kid-1\r\n\r\n").await?;
+    ensure!(child.head().await?.field("levada-via") == Some("rig"));
+    let other =
+        Rig::start_as("kid-2", &format!("[[relay]]\nfrom = ['http://{}/m.mp3']\n", rig.address)).await?;
+    let station = other.server.station();
+    let name = "/m.mp3".parse()?;
+    until("the relay plays", || station.mounts.find(&name).is_some_and(|mount| mount.source().is_some()))
+        .await?;
+    let above = rig.get("/api/v1/relays").await?.json()?;
+    assert_eq!((&above["id"], &above["parents"]), (&json!("rig"), &json!([])));
+    let children = above["children"].as_array().context("children")?;
+    let kid = children.iter().find(|child| child["id"] == "kid-1").context("the child is missing")?;
+    assert_eq!((&kid["mount"], &kid["agent"], &kid["peer"]), (&json!("/m.mp3"), &json!("kid"), &Value::Null));
+    assert_eq!(children.len(), 2);
+    let below = other.get("/api/v1/relays").await?.json()?;
+    assert_eq!(
+        (&below["parents"][0]["mount"], &below["parents"][0]["via"]),
+        (&json!("/m.mp3"), &json!(["rig"]))
+    );
+    let seen = rig.admin("/api/v1/relays").await?.json()?;
+    assert_eq!(seen["children"][0]["peer"], "127.0.0.1");
+    other.server.stop().await;
     rig.server.stop().await;
     Ok(())
 }

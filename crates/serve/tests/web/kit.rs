@@ -19,6 +19,11 @@ pub struct Rig {
 impl Rig {
     /// Starts one with passwords (`source:hush`, `admin:adm`, `relay:rel`, token `tok`) and what `toml` adds.
     pub async fn start(toml: &str) -> Result<Rig> {
+        Rig::start_as("rig", toml).await
+    }
+
+    /// The same under another name than `rig`, for servers that must tell each other apart.
+    pub async fn start_as(id: &str, toml: &str) -> Result<Rig> {
         let mut config: Config = toml::from_str(toml)?;
         config.http.listen = vec!["127.0.0.1:0".parse()?];
         config.auth.source_password = Some("hush".into());
@@ -26,7 +31,7 @@ impl Rig {
         config.auth.relay_password = Some("rel".into());
         config.auth.api_token = Some("tok".into());
         config.limits.failures_per_minute = 1_000;
-        let server = Server::start(config, "rig".into()).await?;
+        let server = Server::start(config, id.into()).await?;
         let address = server.addresses()[0];
         Ok(Rig { server, address })
     }

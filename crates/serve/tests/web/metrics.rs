@@ -2,7 +2,11 @@
 
 use crate::kit::{Rig, mp3};
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 /// Samples by name and labels.
 type Samples = BTreeMap<String, f64>;
@@ -82,6 +86,27 @@ async fn the_page_is_what_a_strict_parser_takes_and_counts_what_happened() -> Re
     ensure!(samples.contains_key("levada_reactor_writes_total{reactor=\"0\"}"));
     ensure!(!reply.text().contains("/h\""), "hidden mounts are for the administrator");
     ensure!(parse(&rig.admin("/metrics").await?.text())?.contains_key("levada_mount_up{mount=\"/h\"}"));
+    rig.server.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_the_alerts_name_what_there_is() -> Result<()> {
+    let rig = Rig::start("").await?;
+    let _source = rig.feed("/m.mp3", "audio/mpeg", "", &mp3(1)).await?;
+    let page = rig.get("/metrics").await?.text();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring");
+    let dashboard = fs::read_to_string(folder.join("grafana.json"))?;
+    serde_json::from_str::<serde_json::Value>(&dashboard)?;
+    let mut named = BTreeSet::new();
+    for text in [dashboard, fs::read_to_string(folder.join("alerts.yml"))?] {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        named.extend(words.filter(|word| word.starts_with("levada_")).map(str::to_owned));
+    }
+    ensure!(named.len() > 10, "{named:?}");
+    for name in named {
+        ensure!(page.contains(&format!("# TYPE {name} ")), "{name} is not on the page");
+    }
     rig.server.stop().await;
     Ok(())
 }
