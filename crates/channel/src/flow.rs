@@ -26,4 +26,8 @@ pub trait Flow: Clone + Send + Sync + 'static {
     fn note(&self) -> Option<Self> {
         None
     }
+    /// A header that stands for the whole set from here on, where the headers gathered so far would not do.
+    fn whole_set(&self) -> Option<Self> {
+        None
+    }
 }

@@ -52,6 +52,11 @@ impl<T: Flow> Headers<T> {
         if item.role() != Role::Header {
             return;
         }
+        let whole = item.whole_set();
+        if whole.is_some() {
+            (self.set, self.bytes) = (Arc::default(), 0);
+        }
+        let item = whole.as_ref().unwrap_or(item);
         let bytes = self.bytes.saturating_add(item.weight());
         if bytes <= BYTES && self.set.len() < ITEMS {
             self.bytes = bytes;

@@ -143,12 +143,15 @@ pub struct Page {
     pub at: Option<Duration>,
     /// What is playing from here on, where this page changes it.
     pub tags: Option<Arc<Tags>>,
+    /// What newcomers get from here on in place of the header pages gathered so far, where those would not do
+    /// ([`Cut::header_set`]).
+    pub set: Option<Bytes>,
 }
 
 impl Page {
     /// A page of `role` without time or tags.
     pub fn new(bytes: Bytes, role: Role) -> Page {
-        Page { bytes, role, at: None, tags: None }
+        Page { bytes, role, at: None, tags: None, set: None }
     }
 
     /// The same page at `at`.
@@ -159,7 +162,7 @@ impl Page {
 
     /// A page without bytes that tells what is playing from here on.
     pub fn tags(tags: Tags) -> Page {
-        Page { bytes: Bytes::new(), role: Role::Plain, at: None, tags: Some(Arc::new(tags)) }
+        Page { tags: Some(Arc::new(tags)), ..Page::new(Bytes::new(), Role::Plain) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy, demand::Demand};
 use levada_channel::Publisher;
-use levada_media::{Cut, Format, Page, Tags, TrackInfo, container::ogg};
+use levada_media::{Cut, Format, Page, Role, Tags, TrackInfo, container::ogg};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -165,10 +165,7 @@ impl Mount {
         self.stats.received.fetch_add(bytes.len() as u64, Relaxed);
         let skipped = stage.cutter.skipped();
         stage.cutter.push(bytes);
-        while let Some(page) = stage.cutter.poll() {
-            self.stats.titles.fetch_add(u64::from(page.tags.is_some()), Relaxed);
-            stage.send(page);
-        }
+        self.stats.titles.fetch_add(stage.send_all(), Relaxed);
         self.stats.skipped.fetch_add(stage.cutter.skipped() - skipped, Relaxed);
         Ok(())
     }
@@ -179,9 +176,7 @@ impl Mount {
         if live.epoch == epoch {
             if let Some(mut stage) = live.stage.take() {
                 stage.cutter.finish();
-                while let Some(page) = stage.cutter.poll() {
-                    stage.send(page);
-                }
+                stage.send_all();
             }
             live.gone_since = Some(now);
         }
@@ -271,6 +266,19 @@ impl Mount {
 }
 
 impl Stage {
+    /// Sends what the cutter has; gives how many titles were among it.
+    fn send_all(&mut self) -> u64 {
+        let mut titles = 0;
+        while let Some(mut page) = self.cutter.poll() {
+            titles += u64::from(page.tags.is_some());
+            if page.role == Role::Header {
+                page.set = self.cutter.header_set();
+            }
+            self.send(page);
+        }
+        titles
+    }
+
     fn send(&mut self, page: Page) {
         if let Some(tags) = &page.tags {
             self.tags = tags.clone();
@@ -308,5 +316,36 @@ impl OggStage {
                 sink(page);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Origin, RenditionId};
+    use levada_channel::Start;
+    use std::time::SystemTime;
+
+    /// An FLV tag: kind, milliseconds, body.
+    fn tag(kind: u8, at: u8, body: &[u8]) -> Vec<u8> {
+        let size = body.len() as u8;
+        [&[kind, 0, 0, size, 0, 0, at, 0, 0, 0, 0], body, &[0, 0, 0, 11 + size]].concat()
+    }
+
+    #[test]
+    fn who_comes_after_a_new_configuration_gets_the_whole_header_set() {
+        let rendition = Rendition::new(RenditionId(1));
+        let mount = Mount::new("/a.flv".parse().unwrap(), Arc::default(), rendition.clone());
+        let source = Source::new(Origin::Icecast, "video/x-flv", SystemTime::UNIX_EPOCH);
+        let (epoch, _) = mount.claim(source).unwrap();
+        let file = [&b"FLV\x01\x05\0\0\0\x09"[..], &[0; 4]].concat();
+        let avc = |version| tag(9, 0, &[0x17, 0, 0, 0, 0, 1, 66, 0, version, 0xff, 0xe0, 0]);
+        let aac = tag(8, 0, &[0xaf, 0, 0x12, 0x10]);
+        let picture = |at| tag(9, at, &[0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x65]);
+        let first = [file.clone(), avc(30), aac.clone(), picture(0)].concat();
+        mount.feed(epoch, &[first, avc(31), picture(40), picture(80)].concat()).unwrap();
+        let newcomer = rendition.channel().unwrap().subscribe(Start::Entry);
+        let set: Vec<u8> = newcomer.header().iter().flat_map(|piece| piece.0.bytes.to_vec()).collect();
+        assert_eq!(set, [file, avc(31), aac].concat());
     }
 }

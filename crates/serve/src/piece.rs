@@ -26,6 +26,11 @@ impl Flow for Piece {
         self.0.at
     }
 
+    fn whole_set(&self) -> Option<Piece> {
+        let set = self.0.set.clone()?;
+        Some(Piece(Page::new(set, levada_media::Role::Header)))
+    }
+
     fn note(&self) -> Option<Piece> {
         let tags = self.0.tags.clone()?;
         Some(Piece(Page { tags: Some(tags), ..Page::new(Bytes::new(), levada_media::Role::Plain) }))

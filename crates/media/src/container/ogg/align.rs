@@ -110,7 +110,7 @@ impl Align {
             let bytes = lay(&header, &page.bytes, &part.pieces);
             let at = page.at.map(|at| at.saturating_sub(part.before));
             let tags = page.tags.clone().filter(|_| number == 0);
-            self.ready.push_back(Page { bytes, role, at, tags });
+            self.ready.push_back(Page { at, tags, ..Page::new(bytes, role) });
         }
     }
 

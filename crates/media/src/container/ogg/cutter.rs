@@ -65,7 +65,7 @@ impl Cutter {
         self.last_role = role;
         // headers are kept while the link lives: not together with the buffer that they came in
         let bytes = if role == Role::Header { Bytes::copy_from_slice(&bytes) } else { bytes };
-        Page { bytes, role, at, tags: tags.map(Arc::new) }
+        Page { at, tags: tags.map(Arc::new), ..Page::new(bytes, role) }
     }
 
     fn role(&mut self, header: &PageHeader, stream: usize, seen: &Seen) -> Role {

@@ -180,7 +180,7 @@ impl Retitle {
         for bytes in pages {
             let at = self.at.filter(|_| role != Role::Header);
             self.note(&bytes);
-            self.ready.push_back(Page { bytes, role, at, tags: tags.take() });
+            self.ready.push_back(Page { tags: tags.take(), at, ..Page::new(bytes, role) });
         }
     }
 

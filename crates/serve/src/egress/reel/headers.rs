@@ -39,8 +39,12 @@ impl Headers {
         }
         if let Some(set) = self.sets.back_mut() {
             set.end = offset + page.bytes.len() as u64;
-            if set.gathered.len() + page.bytes.len() <= LARGEST {
-                set.gathered.extend_from_slice(&page.bytes);
+            if page.set.is_some() {
+                set.gathered.clear();
+            }
+            let bytes = page.set.as_ref().unwrap_or(&page.bytes);
+            if set.gathered.len() + bytes.len() <= LARGEST {
+                set.gathered.extend_from_slice(bytes);
             }
         }
     }
