@@ -1,8 +1,8 @@
-//! The one lock of a channel; loom's under test with `--cfg loom`.
+//! The one lock of a channel; loom's under test with `--cfg levada_loom`.
 
-#[cfg(loom)]
+#[cfg(levada_loom)]
 use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(loom))]
+#[cfg(not(levada_loom))]
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A mutex that a panic elsewhere does not poison: what it protects is whole between any two lines.
@@ -14,12 +14,12 @@ impl<T> Lock<T> {
         Lock(Mutex::new(value))
     }
 
-    #[cfg(not(loom))]
+    #[cfg(not(levada_loom))]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(loom)]
+    #[cfg(levada_loom)]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().expect("loom ends at the first panic")
     }

@@ -189,6 +189,7 @@ impl Door {
             rendition: self.rendition.clone(),
             session: Arc::new(session(SessionId(self.next.fetch_add(1, Relaxed)), peer)),
             intro: None,
+            farewell: None,
             expires: None,
         });
     }

@@ -112,3 +112,88 @@ pub(super) const TICK: Duration = Duration::from_millis(25);
 /// The rings' periods in ticks: 250, 500 and 1,000 ms. Each divides the next.
 pub(super) const PERIODS: [usize; 3] = [10, 20, LONGEST];
 const LONGEST: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is due at each tick of one round.
+    fn round(wheel: &Wheel) -> Vec<Vec<u32>> {
+        (1..=Wheel::ROUND)
+            .map(|tick| {
+                let mut keys = Vec::new();
+                wheel.at(Tick(tick), &mut keys);
+                keys
+            })
+            .collect()
+    }
+
+    #[test]
+    fn everybody_is_due_once_per_period() {
+        let mut wheel = Wheel::new();
+        for key in 0..300 {
+            wheel.sit(key, (key % 3) as u8);
+        }
+        let due = round(&wheel);
+        for key in 0..300u32 {
+            let times = due.iter().flatten().filter(|due| **due == key).count();
+            assert_eq!(times, [4, 2, 1][key as usize % 3]);
+        }
+    }
+
+    #[test]
+    fn lanes_are_level_give_or_take_a_run() {
+        let mut wheel = Wheel::new();
+        (0..10_000).for_each(|key| drop(wheel.sit(key, 2)));
+        let sizes: Vec<_> = round(&wheel).iter().map(Vec::len).collect();
+        assert!(sizes.iter().all(|size| (250 - RUN..=250 + RUN).contains(size)), "{sizes:?}");
+    }
+
+    #[test]
+    fn neighbours_sit_side_by_side() {
+        let mut wheel = Wheel::new();
+        (0..1_600).for_each(|key| drop(wheel.sit(key, 2)));
+        let apart = round(&wheel)
+            .iter()
+            .flat_map(|lane| lane.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect::<Vec<_>>())
+            .filter(|gap| *gap > 1)
+            .count();
+        assert!(apart <= 1_600 / RUN, "{apart}");
+    }
+
+    #[test]
+    fn who_leaves_is_replaced_by_the_last_of_the_lane() {
+        let mut wheel = Wheel::new();
+        let mut seats: Vec<_> = (0..100).map(|key| wheel.sit(key, (key % 3) as u8)).collect();
+        for gone in (0..100).step_by(2) {
+            if let Some(moved) = wheel.leave(seats[gone]) {
+                seats[moved as usize] = seats[gone];
+            }
+        }
+        let mut left: Vec<_> = round(&wheel).into_iter().flatten().collect();
+        left.sort_unstable();
+        left.dedup();
+        assert_eq!(left, (0..100).filter(|key| key % 2 == 1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_empty_wheel_is_never_due_and_others_at_their_lane() {
+        let mut wheel = Wheel::new();
+        assert_eq!(wheel.next(Tick(77)), None);
+        let seat = wheel.sit(1, 2);
+        let next = wheel.next(Tick(77)).unwrap();
+        assert!(next > Tick(77) && next <= Tick(77 + Wheel::ROUND));
+        let mut keys = Vec::new();
+        wheel.at(next, &mut keys);
+        assert_eq!(keys, [1]);
+        wheel.leave(seat);
+        assert_eq!(wheel.next(Tick(77)), None);
+    }
+
+    #[test]
+    fn periods_are_rounded_to_the_rings() {
+        let ms = Duration::from_millis;
+        assert_eq!([0, 250, 499, 500, 999, 1_000, 9_000].map(|n| ring_within(ms(n))), [0, 0, 0, 1, 1, 2, 2]);
+        assert_eq!([0, 250, 251, 500, 501, 1_000, 9_000].map(|n| ring_beyond(ms(n))), [0, 0, 1, 1, 2, 2, 2]);
+    }
+}

@@ -48,7 +48,8 @@ fn one_slow_listener_takes_nothing_from_the_others() {
     let mut source = Source::of(&rendition, b'a');
     source.entries(1, 100);
     let slow = stage.join(&rendition);
-    let mut others: Vec<_> = (0..10).map(|_| stage.join(&rendition)).collect();
+    let low = |joining: &mut Joining| joining.pace = Pace::Low;
+    let mut others: Vec<_> = (0..10).map(|_| stage.join_with(&rendition, low)).collect();
     others.iter_mut().for_each(|other| assert_eq!(other.pages(1), [('E', 0)]));
     for round in 0..60 {
         source.plain(1, 100_000);

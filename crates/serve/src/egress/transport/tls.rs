@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ServerConnection;
 ///
 /// Holds at most [`LIMIT`] bytes that are encrypted and not sent; while there are any, nothing new is taken.
 #[derive(Debug)]
-pub(super) struct TlsWire<S: Read + Write> {
+pub(in crate::egress) struct TlsWire<S: Read + Write> {
     tls: Box<ServerConnection>,
     pub(super) stream: S,
 }
