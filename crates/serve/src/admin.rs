@@ -21,7 +21,7 @@ use crate::{
 use axum::{
     extract::{Path, Request},
     http::Method,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use commands::{COMMANDS, Command, Does, metadata};
 
@@ -38,7 +38,7 @@ enum Admits {
     Source,
 }
 
-/// `/admin/…`: one command.
+/// `/admin/…`: one command. What Icecast shows as a page (`.xsl`) is on ours.
 pub async fn command(
     caller: Caller,
     Path(name): Path<String>,
@@ -50,6 +50,9 @@ pub async fn command(
     let understood = [Method::GET, Method::POST].contains(request.method());
     if !(understood || request.method() == Method::HEAD && command.does == Does::Tell) {
         return Err(Refusal::bad("unknown request"));
+    }
+    if plain != name && command.does == Does::Tell {
+        return Ok(Redirect::to("/").into_response());
     }
     if caller.is_foreign() {
         return Err(Refusal::foreign());

@@ -65,6 +65,8 @@ fn of_server(page: &mut Page, station: &Station) {
     ] {
         one(page, name, Counter, help, counter.load(Relaxed));
     }
+    let checks = station.auth.checks();
+    one(page, "levada_password_checks_total", Counter, "Password hashes that were computed.", checks);
     page.family("levada_refusals_total", Counter, "Requests that were refused, by reason.");
     for (reason, counter) in [
         ("malformed", &counters.bad_requests),

@@ -5,8 +5,9 @@ mod tracks;
 
 pub use tracks::subtype;
 
-use crate::{Mount, Origin, Source, egress, ordinary::Caller, stamp, xml::Xml};
+use crate::{Mount, Origin, Source, admin::Params, egress, ordinary::Caller, stamp, xml::Xml};
 use axum::{
+    extract::Request,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -38,9 +39,14 @@ pub enum Reader {
     Admin,
 }
 
-/// `GET /status-json.xsl`: what everybody may know.
-pub async fn public(caller: Caller) -> Response {
-    let json = Icestats::of(&caller, Reader::Public).json(Reader::Public);
+/// `GET /status-json.xsl`: what everybody may know, of all mounts or of the one that `mount` names.
+pub async fn public(caller: Caller, request: Request) -> Response {
+    let stats = Icestats::of(&caller, Reader::Public);
+    let stats = match Params::of(request).await.text("mount") {
+        Some(mount) => stats.only(&mount),
+        None => stats,
+    };
+    let json = stats.json(Reader::Public);
     ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], json).into_response()
 }
 

@@ -96,6 +96,17 @@ fn write_escaped(text: &str, quotes: bool) -> String {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_stays_inside(text: String) {
+            let doc = Xml::new().open_with("a", "b", &text).leaf("c", &text).close("a").end();
+            proptest::prop_assert_eq!(doc.matches('<').count(), 5);
+            proptest::prop_assert_eq!(doc.matches('>').count(), 5);
+            proptest::prop_assert_eq!(doc.matches('"').count() - text.matches('"').count(), 4);
+            proptest::prop_assert!(doc.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')));
+        }
+    }
+
     #[test]
     fn nothing_gets_out_of_its_element() {
         let doc = Xml::new().open("a").leaf("b", "</b>&\"'\u{0}\u{1b}é\r").close("a").end();

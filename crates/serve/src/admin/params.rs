@@ -68,6 +68,19 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_some_parameters(text: Vec<u8>) {
+            for (name, value) in Params::parse(&text).0 {
+                prop_assert!(name.len() <= 3 * text.len() && value.len() <= text.len());
+            }
+            if let Some(title) = Params(vec![("a".into(), text)]).title("a") {
+                prop_assert!(!title.contains(char::is_control) && title.len() <= 4_080 / 2);
+            }
+        }
+    }
 
     #[test]
     fn what_clients_send_is_understood() {

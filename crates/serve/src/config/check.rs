@@ -37,6 +37,11 @@ impl Config {
         for (at, directory) in self.directory.iter().enumerate() {
             found.web(&format!("directory.{at}.url"), &directory.url);
         }
+        found.warn_if(
+            !self.directory.is_empty() && self.server.hostname.is_none(),
+            "server.hostname",
+            "is not set: directories are told nothing, as they could not say where to listen",
+        );
         self.check_secrets(&mut found);
         found.0
     }

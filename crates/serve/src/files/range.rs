@@ -33,6 +33,15 @@ pub(super) fn wanted(field: Option<&str>, length: u64) -> Wanted {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_range_reaches_beyond_the_file(field in "bytes=[0-9 -]{0,24}", length: u64) {
+            if let Wanted::Part { first, length: part } = wanted(Some(&field), length) {
+                proptest::prop_assert!(part > 0 && first.checked_add(part).is_some_and(|end| end <= length));
+            }
+        }
+    }
+
     #[test]
     fn ranges_are_what_the_standard_says() {
         let part = |first, length| Wanted::Part { first, length };

@@ -158,7 +158,7 @@ async fn sources_and_listeners_can_be_ended_and_fallbacks_set() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn icecasts_pages_for_people_lead_to_ours() -> Result<()> {
     let rig = Rig::start("").await?;
-    for path in ["/status.xsl", "/server_version.xsl", "/auth.xsl", "/admin/"] {
+    for path in ["/status.xsl", "/server_version.xsl", "/auth.xsl", "/admin/", "/admin/stats.xsl"] {
         let reply = rig.get(path).await?;
         ensure!((reply.status, reply.field("location")) == (303, Some("/")), "{path} {reply:?}");
     }

@@ -201,6 +201,10 @@ async fn the_statistics_are_icecasts_byte_for_byte() -> Result<()> {
             let (ours, theirs) = (ours.said(path).await?, theirs.said(path).await?);
             assert_eq!(ours, theirs, "{path} with {count} sources");
         }
+        for path in ["/status-json.xsl?mount=/a.mp3", "/status-json.xsl?mount=/nope"] {
+            let (ours, theirs) = (ours.said(path).await?, theirs.said(path).await?);
+            assert_eq!(ours, theirs, "{path} with {count} sources");
+        }
         for path in ["/admin/listclients?mount=/a.mp3", "/admin/stats?mount=/a.mp3"] {
             let (ours, theirs) = (ours.said(path).await?, theirs.said(path).await?);
             assert_eq!(ours, theirs, "{path} with {count} sources");
