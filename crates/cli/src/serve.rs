@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use levada_serve::{Config, Door, MountName, Server, Station};
 use passwords::{Passwords, default_folder};
 use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
 /// Serve live streams to as many listeners as this machine carries
@@ -82,6 +82,8 @@ impl Serve {
         if self.print_config {
             return print(&loaded);
         }
+        // Before anybody can know that we serve: a signal that is not awaited would end us.
+        let hangups = signal(SignalKind::hangup()).context("cannot await signals")?;
         let mut config = loaded.config;
         passwords.make(&mut config)?;
         let server = Server::start_with(config.clone(), random_name()?, again(layers, &passwords)).await;
@@ -92,9 +94,15 @@ impl Serve {
                 return Err(why).context("cannot serve");
             }
         };
+        let secure = config.http.certificate.is_some() || config.http.acme.is_some();
         for (door, address) in server.doors() {
             match door {
-                Door::Http => console.say(format!("serving on http://{address}/")),
+                Door::Http => {
+                    console.say(format!("serving on http://{address}/"));
+                    if secure {
+                        console.say(format!("serving on https://{address}/"));
+                    }
+                }
                 Door::Shoutcast => console.say(format!("awaiting SHOUTcast sources on {address}")),
                 Door::Rtmp => console.say(format!("serving on rtmp://{address}/")),
             }
@@ -102,7 +110,7 @@ impl Serve {
         passwords.show(&config, server.addresses().first(), console);
         tokio::select! {
             () = run::stopped() => {}
-            () = reload_at_hangup(server.station().clone()) => {}
+            () = reload_at(hangups, server.station().clone()) => {}
         }
         console.say("stopping; once more ends at once");
         tokio::select! {
@@ -135,9 +143,8 @@ fn again(layers: Layers, passwords: &Passwords) -> levada_serve::Load {
     })
 }
 
-async fn reload_at_hangup(station: Arc<Station>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
-    while hangup.recv().await.is_some() {
+async fn reload_at(mut hangups: Signal, station: Arc<Station>) {
+    while hangups.recv().await.is_some() {
         let _logged = station.reload().await;
     }
 }
