@@ -7,10 +7,10 @@ use serde_json::Value;
 /// Writes the statistics. In one thing it is better than the original, which makes a number of every text that looks
 /// like one: a title stays text, as every reader expects.
 pub(super) fn write(stats: &Icestats, reader: Reader) -> String {
-    let mut members = members(&stats.server, reader, &HIDDEN_OF_SERVER);
+    let mut members = members(&stats.server, reader, is_count);
     let sources: Vec<_> = stats.sources.iter().map(|(_, values)| object(values, reader)).collect();
     match sources.as_slice() {
-        [] => members.extend(dummy(&stats.server, reader, &HIDDEN_OF_SERVER)),
+        [] => members.extend(dummy(&stats.server, reader, is_count)),
         [one] => members.push(format!("\"source\":{one}")),
         many => members.push(format!("\"source\":[{}]", many.join(","))),
     }
@@ -18,26 +18,35 @@ pub(super) fn write(stats: &Icestats, reader: Reader) -> String {
 }
 
 fn object(values: &Values, reader: Reader) -> String {
-    let mut members = members(values, reader, &HIDDEN_OF_SOURCE);
-    members.extend(dummy(values, reader, &HIDDEN_OF_SOURCE));
+    let mut members = members(values, reader, hidden_of_source);
+    members.extend(dummy(values, reader, hidden_of_source));
     format!("{{{}}}", members.join(","))
 }
 
-fn members(values: &Values, reader: Reader, hidden: &[&str]) -> Vec<String> {
-    let shown = values.iter().filter(|(name, _)| reader == Reader::Admin || !hidden.contains(name));
+fn members(values: &Values, reader: Reader, hidden: fn(&str) -> bool) -> Vec<String> {
+    let shown = values.iter().filter(|(name, _)| reader == Reader::Admin || !hidden(name));
     shown.map(|(name, text)| format!("\"{name}\":{}", value(name, text))).collect()
 }
 
-fn dummy(values: &Values, reader: Reader, hidden: &[&str]) -> Option<String> {
+fn dummy(values: &Values, reader: Reader, hidden: fn(&str) -> bool) -> Option<String> {
     let (last, _) = values.last_key_value()?;
-    (reader == Reader::Public && hidden.contains(last)).then(|| "\"dummy\":null".to_owned())
+    (reader == Reader::Public && hidden(last)).then(|| "\"dummy\":null".to_owned())
 }
 
 fn value(name: &str, text: &str) -> String {
-    if NUMBERS.contains(&name) && is_number(text) {
+    if (is_count(name) || NUMBERS.contains(&name)) && is_number(text) {
         return text.to_owned();
     }
     Value::from(text).to_string()
+}
+
+fn hidden_of_source(name: &str) -> bool {
+    HIDDEN_OF_SOURCE.contains(&name)
+}
+
+/// A counter of the server, which the stylesheet hides from everybody.
+fn is_count(name: &str) -> bool {
+    name.contains("connections") || ["clients", "listeners", "sources", "stats"].contains(&name)
 }
 
 /// Digits with at most one point between them, and no zero in front but for 0 itself, as the stylesheet has it.
@@ -48,20 +57,6 @@ fn is_number(text: &str) -> bool {
     digits(whole) && digits(part) && (!text.starts_with('0') || text == "0")
 }
 
-const HIDDEN_OF_SERVER: [&str; 12] = [
-    "client_connections",
-    "clients",
-    "connections",
-    "file_connections",
-    "listener_connections",
-    "listeners",
-    "source_client_connections",
-    "source_relay_connections",
-    "source_total_connections",
-    "sources",
-    "stats",
-    "stats_connections",
-];
 const HIDDEN_OF_SOURCE: [&str; 7] = [
     "max_listeners",
     "public",
@@ -71,35 +66,23 @@ const HIDDEN_OF_SOURCE: [&str; 7] = [
     "total_bytes_sent",
     "user_agent",
 ];
-const NUMBERS: [&str; 32] = [
+const NUMBERS: [&str; 20] = [
     "audio_bitrate",
     "audio_channels",
     "audio_samplerate",
     "bitrate",
     "channels",
-    "client_connections",
-    "clients",
-    "connections",
-    "file_connections",
     "frame_rate",
     "ice-bitrate",
     "ice-channels",
     "ice-quality",
     "ice-samplerate",
-    "listener_connections",
     "listener_peak",
-    "listeners",
     "max_listeners",
     "public",
     "quality",
     "samplerate",
     "slow_listeners",
-    "source_client_connections",
-    "source_relay_connections",
-    "source_total_connections",
-    "sources",
-    "stats",
-    "stats_connections",
     "total_bytes_read",
     "total_bytes_sent",
     "video_bitrate",
