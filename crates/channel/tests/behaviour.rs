@@ -39,7 +39,7 @@ impl Flow for Thing {
 /// Items without time: a letter and a number each, as in `"H0 E1 P2"`.
 fn send(publisher: &mut Publisher<Thing>, items: &str) {
     for item in items.split_whitespace() {
-        let (kind, number) = (item.chars().next().unwrap(), item[1..].parse().unwrap());
+        let (kind, number) = (item.chars().next().expect("a letter"), item[1..].parse().expect("a number"));
         publisher.send(Thing(kind, number, if kind == 'N' { 0 } else { 10 }, None));
     }
 }

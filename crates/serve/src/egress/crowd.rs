@@ -30,6 +30,7 @@ pub(super) struct Crowd {
     /// The channel that the reel was last fed from, and the subscription while it lasts.
     channel: Option<Channel<Piece>>,
     subscriber: Option<Subscriber<Piece>>,
+    missed: u64,
     /// Another channel is live already.
     succeeded: bool,
     /// Rings when there is something to read or another channel.
@@ -58,6 +59,7 @@ impl Crowd {
             floor: 0,
             channel: None,
             subscriber: None,
+            missed: 0,
             succeeded: false,
             bell: Arc::new(Bell { crowd: key, inbox }).into(),
             hung: false,
@@ -98,12 +100,19 @@ impl Crowd {
         over || self.succeeded
     }
 
+    /// How many pages were lost on the way from the channel since the last time.
+    pub(super) fn missed(&mut self) -> u64 {
+        let missed = self.subscriber.as_ref().map_or(self.missed, Subscriber::skipped);
+        missed - std::mem::replace(&mut self.missed, missed)
+    }
+
     /// Subscribes to the live channel if that is another than the last.
     fn tune_in(&mut self) -> bool {
         let Some(channel) = self.rendition.channel().filter(|live| self.is_news(live)) else { return false };
         let Keep { time, bytes } = self.reel.keep();
         let burst = Start::Burst { time, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) };
         self.subscriber = Some(channel.subscribe(burst));
+        self.missed = 0;
         self.channel = Some(channel);
         self.reel.restart();
         true

@@ -226,6 +226,7 @@ impl Reactor {
             let Some(crowd) = self.crowds.get_mut(key) else { return };
             crowd.fresh = self.tick;
             let more = crowd.draw(&mut self.batch, self.now);
+            self.post.tally.missed.fetch_add(crowd.missed(), Relaxed);
             self.make_room(key);
             if !more {
                 return;

@@ -42,6 +42,8 @@ pub struct ReactorStats {
     pub blocked: u64,
     /// Moves of listeners that were too slow.
     pub skips: u64,
+    /// Pages that a channel let go of before this reactor took them; it was too busy, or the source too fast.
+    pub missed: u64,
     /// How often it failed and began anew; its listeners were ended. Anything but 0 is a bug.
     pub failures: u64,
 }
@@ -68,6 +70,7 @@ pub(super) struct ReactorTally {
     pub(super) wakeups: AtomicU64,
     pub(super) blocked: AtomicU64,
     pub(super) skips: AtomicU64,
+    pub(super) missed: AtomicU64,
     pub(super) failures: AtomicU64,
 }
 
@@ -119,6 +122,7 @@ impl ReactorTally {
             wakeups: self.wakeups.load(Relaxed),
             blocked: self.blocked.load(Relaxed),
             skips: self.skips.load(Relaxed),
+            missed: self.missed.load(Relaxed),
             failures: self.failures.load(Relaxed),
         }
     }

@@ -319,7 +319,7 @@ impl World {
         let World { reels, scripts, here, player } = self;
         let (reel, script) = (&mut reels[*here], &mut scripts[*here]);
         match step {
-            Step::Write(room) => return self.write(room),
+            Step::Write(room) => self.write(room),
             Step::Headers => push(reel, script.headers()),
             Step::Entry(size) => push(reel, [script.entry(size)]),
             Step::Plain(size) => push(reel, [script.plain(size)]),

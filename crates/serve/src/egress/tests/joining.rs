@@ -43,7 +43,7 @@ fn a_low_latency_listener_gets_each_page_at_once() {
     source.entries(1, 100);
     let mut low = stage.join_with(&rendition, |joining| joining.pace = Pace::Low);
     let mut slow = stage.join_with(&rendition, |joining| joining.pace = Pace::Every(Duration::from_secs(1)));
-    (low.pages(1), slow.pages(1));
+    [&mut low, &mut slow].into_iter().for_each(|client| drop(client.pages(1)));
     let delay = |client: &mut Client, source: &mut Source| {
         source.entries(1, 100);
         let began = Instant::now();
@@ -146,7 +146,7 @@ fn who_is_kicked_goes_alone() {
     let mut source = Source::of(&rendition, b'a');
     source.entries(1, 100);
     let (mut one, mut other) = (stage.join(&rendition), stage.join(&rendition));
-    (one.pages(1), other.pages(1));
+    [&mut one, &mut other].into_iter().for_each(|client| drop(client.pages(1)));
     stage.egress.kick(one.session.id);
     assert_eq!(stage.end_of(&one), End::Kicked);
     assert!(one.rest().is_empty());

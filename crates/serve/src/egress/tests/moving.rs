@@ -30,13 +30,13 @@ fn only_those_who_are_meant_move() {
     let stage = Stage::new();
     let (old, new) = (rendition(1), rendition(2));
     let (mut a, mut b) = (Source::of(&old, b'a'), Source::of(&new, b'b'));
-    (a.entries(1, 10), b.entries(1, 10));
+    [&mut a, &mut b].into_iter().for_each(|source| source.entries(1, 10));
     let mut stays = stage.join(&old);
     let mut one = stage.join(&old);
     let mut guest = stage.join_with(&old, |joining| {
         joining.session = Arc::new(session(SessionId(1_000), "/elsewhere"));
     });
-    (stays.pages(1), one.pages(1), guest.pages(1));
+    [&mut stays, &mut one, &mut guest].into_iter().for_each(|client| drop(client.pages(1)));
     stage.egress.shift(RenditionId(1), &new, Whom::Home("/elsewhere".parse().unwrap()));
     stage.egress.shift(RenditionId(1), &new, Whom::One(one.session.id));
     assert_eq!(one.page().unwrap().stream, b'b');

@@ -1,6 +1,7 @@
 //! Listeners that do not keep up.
 
 use super::{super::*, stage::*};
+use levada_channel::Bounds;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Less patience than usual, so that tests need less of it.
@@ -106,4 +107,20 @@ fn what_the_reel_must_let_go_of_is_skipped_before_it_is_gone() {
     wait_for(|| slow.session.skips.load(Relaxed) > 0);
     stage.egress.end(RenditionId(1), End::StreamEnded);
     slow.rest();
+}
+
+#[test]
+fn what_a_channel_cannot_hold_is_counted_and_listeners_go_on_at_an_entry() {
+    let stage = Stage::new();
+    let rendition = Rendition::bounded(RenditionId(1), Bounds { items: 100, ..Bounds::default() });
+    let mut source = Source::of(&rendition, b'a');
+    source.headers();
+    source.entries(1, 100);
+    let mut client = stage.join_with(&rendition, |joining| joining.pace = Pace::Every(Duration::from_secs(1)));
+    assert_eq!(client.pages(3), [('H', 0), ('H', 1), ('E', 0)]);
+    while stage.egress.stats().reactors[0].missed == 0 {
+        source.entries(500, 10);
+    }
+    stage.egress.end(RenditionId(1), End::StreamEnded);
+    assert!(client.rest().len() > 1);
 }
