@@ -78,7 +78,7 @@ pub(super) async fn write(
     let mut answer = Answer::new(head.version, status).field("Date", stamp::http(SystemTime::now()));
     for (name, value) in &parts.headers {
         if *name != header::CONNECTION && *name != header::TRANSFER_ENCODING {
-            answer = answer.field(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+            answer = answer.field(&capitals(name.as_str()), String::from_utf8_lossy(value.as_bytes()));
         }
     }
     answer = answer.field("Connection", if keep { "Keep-Alive" } else { "Close" });
@@ -97,6 +97,16 @@ pub(super) async fn write(
     }
     send_all(conn, opening, &mut body, length, stop, bytes).await?;
     Ok(keep)
+}
+
+/// `content-type` as `Content-Type`: letter case has no meaning, but old scripts that read Icecast look for its own.
+fn capitals(name: &str) -> String {
+    let word = |word: &str| match word.split_at_checked(1) {
+        _ if word == "www" => word.to_ascii_uppercase(),
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 fn length(head: &Head, status: u16, body: &Body) -> Length {
@@ -175,6 +185,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_written_as_icecast_writes_them() {
+        for name in ["Content-Type", "WWW-Authenticate", "Server", "X-Content-Type-Options"] {
+            assert_eq!(capitals(&name.to_ascii_lowercase()), name);
+        }
+    }
 
     #[test]
     fn nobody_slips_a_directive_into_the_policy() {

@@ -1,7 +1,7 @@
 //! Which path is answered by what.
 
 use super::{Caller, Refusal};
-use crate::{admin, api, events, files, metrics, playlist, status, ui};
+use crate::{admin, api, events, files, hls, metrics, playlist, status, ui};
 use axum::{
     Router,
     extract::Request,
@@ -39,13 +39,17 @@ async fn home() -> Redirect {
     Redirect::to("/")
 }
 
-/// Playlists of mounts, and files.
+/// Playlists of mounts, their segments, and files.
 async fn elsewhere(caller: Caller, request: Request) -> Response {
     if !matches!(request.method().as_str(), "GET" | "HEAD") {
         return Refusal::Because(StatusCode::METHOD_NOT_ALLOWED, "unknown request".into()).into_response();
     }
     if let Some(list) = playlist::of(&caller, request.uri().path()) {
         return list;
+    }
+    if let Some(answer) = hls::of(&caller, request.uri().path(), request.uri().query().unwrap_or_default()).await
+    {
+        return answer;
     }
     files::serve(&caller, request.uri().path(), request.headers()).await
 }
