@@ -8,6 +8,7 @@ pub mod adts;
 pub mod bare;
 mod clock;
 pub mod flv;
+pub mod fmp4;
 mod id3;
 mod joint;
 pub mod mpa;

@@ -54,12 +54,7 @@ pub fn config(sps: &[Bytes], pps: &[Bytes]) -> Option<Bytes> {
 
 /// By how many pictures decoding runs ahead of showing, from an avcC; zero where it cannot be told.
 pub fn reorder(avcc: &[u8]) -> usize {
-    let Some(sps) = avcc.get(6..8).and_then(|size| {
-        let size = usize::from(size[0]) << 8 | usize::from(size[1]);
-        avcc.get(8..8 + size)
-    }) else {
-        return 0;
-    };
+    let Some(sps) = first_sps(avcc) else { return 0 };
     let Ok(info) = parse(sps) else { return 0 };
     let restrictions = info.vui_parameters.and_then(|vui| vui.bitstream_restrictions);
     let baseline = sps.get(1) == Some(&66);
@@ -69,6 +64,17 @@ pub fn reorder(avcc: &[u8]) -> usize {
         None => info.max_num_ref_frames,
     };
     (frames as usize).min(super::MOST_REORDERED)
+}
+
+/// Width and height in pixels of what is shown, from an avcC; `None` where it cannot be told.
+pub fn size(avcc: &[u8]) -> Option<(u16, u16)> {
+    let (width, height) = parse(first_sps(avcc)?).ok()?.pixel_dimensions().ok()?;
+    Some((u16::try_from(width).ok()?, u16::try_from(height).ok()?))
+}
+
+fn first_sps(avcc: &[u8]) -> Option<&[u8]> {
+    let size = usize::from(u16::from_be_bytes(super::array(avcc, 6)?));
+    avcc.get(8..8 + size)
 }
 
 fn parse(sps: &[u8]) -> Result<SeqParameterSet, ()> {
@@ -102,7 +108,7 @@ mod tests {
         let config = config(&[HIGH.into()], &[Bytes::from_static(&[0x68, 0xeb])]).unwrap();
         assert_eq!(config[..8], [1, 0x64, 0, 0x0c, 0xff, 0xe1, 0, 26]);
         assert_eq!(config[config.len() - 4..], [0xfd, 0xf8, 0xf8, 0]); // 4:2:0, 8 bits
-        assert_eq!(reorder(&config), 2);
+        assert_eq!((reorder(&config), size(&config)), (2, Some((320, 180))));
     }
 
     #[test]

@@ -58,6 +58,12 @@ pub fn reorder(hvcc: &[u8]) -> usize {
     frames.min(super::MOST_REORDERED)
 }
 
+/// Width and height in pixels of what is shown, from an hvcC; `None` where it cannot be told.
+pub fn size(hvcc: &[u8]) -> Option<(u16, u16)> {
+    let (width, height) = first_sps(hvcc).and_then(Info::parse)?.size;
+    Some((u16::try_from(width).ok()?, u16::try_from(height).ok()?))
+}
+
 fn first_sps(hvcc: &[u8]) -> Option<&[u8]> {
     let mut rest = hvcc.get(23..)?;
     for _ in 0..*hvcc.get(22)? {
@@ -83,6 +89,8 @@ struct Info {
     layers: u8,
     nested: bool,
     chroma: u8,
+    /// Pixels across and down, inside the cropping.
+    size: (u32, u32),
     luma: u8,
     chroma_depth: u8,
     reorder: u32,
@@ -104,11 +112,14 @@ impl Info {
         if chroma == 3 {
             bits.skip(1)?;
         }
-        let (_width, _height) = (bits.golomb()?, bits.golomb()?);
+        let (mut width, mut height) = (bits.golomb()?, bits.golomb()?);
         if bits.bit()? {
-            for _ in 0..4 {
-                bits.golomb()?;
-            }
+            let (across, down) =
+                (if matches!(chroma, 1 | 2) { 2 } else { 1 }, if chroma == 1 { 2 } else { 1 });
+            let mut crop =
+                |unit: u32| Some(bits.golomb()?.saturating_add(bits.golomb()?).saturating_mul(unit));
+            width = width.saturating_sub(crop(across)?);
+            height = height.saturating_sub(crop(down)?);
         }
         let (luma, chroma_depth) = (bits.golomb()?, bits.golomb()?);
         bits.golomb()?;
@@ -125,6 +136,7 @@ impl Info {
             layers: small(sublayers + 1, 7)?,
             nested,
             chroma: small(chroma, 3)?,
+            size: (width, height),
             luma: small(luma, 7)?,
             chroma_depth: small(chroma_depth, 7)?,
             reorder,

@@ -3,6 +3,7 @@
 
 mod clip;
 mod demux;
+mod fmp4;
 mod garbage;
 mod joins;
 mod player;
