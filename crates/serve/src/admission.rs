@@ -1,6 +1,7 @@
 //! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
 
-use crate::{Mount, Source, Station, egress::Joining, http::Head, switch};
+use crate::{Mount, Source, Station, config::StartAt, egress::Joining, http::Head, switch};
+use levada_channel::Start;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use url::Url;
 
@@ -43,6 +44,15 @@ pub(crate) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admis
 pub(crate) fn followed(mount: &Arc<Mount>, playing: Arc<Mount>, station: &Station) -> Arc<Mount> {
     let home = switch::audible(mount, station).is_none_or(|audible| Arc::ptr_eq(&audible, &playing));
     if home { mount.clone() } else { playing }
+}
+
+/// Where a listener begins in a stream with pictures: as `?start=` or else its mount's policy says.
+pub(crate) fn start(head: &Head, mount: &Mount) -> Start {
+    match head.query("start").and_then(|start| StartAt::read(&start)).unwrap_or_else(|| mount.policy().start)
+    {
+        StartAt::Fast => Start::Entry,
+        StartAt::Live => Start::Live,
+    }
 }
 
 /// From here on the listener is egress's; it is counted out when its session ends.

@@ -4,7 +4,9 @@ use crate::{
     MountName, Station,
     conn::{BadFirst, Conn, Stream},
     http::{Answer, BadHead, First, Head, HeadReader, Status, Version},
-    icecast, ordinary, rtmp, tls,
+    icecast, ordinary,
+    renditions::Output,
+    rtmp, tls, websocket,
 };
 use std::{
     net::SocketAddr,
@@ -92,7 +94,7 @@ async fn route(conn: Conn, head: Head, station: &Arc<Station>) -> After {
         "PUT" if !is_ours(&head) => icecast::source(conn, head, station).await,
         "OPTIONS" if !is_ours(&head) => icecast::options(conn, &head).await,
         "GET" | "HEAD" if !is_ours(&head) => match listenable(&head, station) {
-            Some(mount) => icecast::listener(conn, head, mount, station).await,
+            Some((mount, output)) => icecast::listener(conn, head, mount, output, station).await,
             None => ordinary::answer(conn, head, station).await,
         },
         _ => ordinary::answer(conn, head, station).await,
@@ -105,9 +107,16 @@ fn is_ours(head: &Head) -> bool {
     OURS.contains(&path) || OURS_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }
 
-fn listenable(head: &Head, station: &Arc<Station>) -> Option<Arc<crate::Mount>> {
+/// The mount that is meant, and the format where that is another than the source's: what has no mount of its own but
+/// ends with `.flv` is Flash video of the mount before that.
+fn listenable(head: &Head, station: &Arc<Station>) -> Option<(Arc<crate::Mount>, Option<Output>)> {
     let name = head.path()?.parse().ok().filter(|name: &MountName| !name.is_internal())?;
-    station.audible(&name)
+    let socket = websocket::key(head).map(|_| Output::FlvSocket);
+    if let Some(mount) = station.audible(&name) {
+        return Some((mount, socket));
+    }
+    let stem = name.as_str().strip_suffix(".flv")?.parse().ok()?;
+    Some((station.audible(&stem)?, socket.or(Some(Output::Flv))))
 }
 
 /// Answers with a refusal and closes.

@@ -46,6 +46,7 @@ pub mod status;
 pub mod switch;
 pub mod tls;
 pub mod ui;
+mod websocket;
 pub mod xml;
 
 pub use config::Config;

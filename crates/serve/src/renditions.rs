@@ -26,6 +26,8 @@ use tokio::{sync::Notify, task::JoinSet, time::sleep};
 pub enum Output {
     /// Tags of Flash video, for listeners who have had the file header.
     Flv,
+    /// The same, each tag a message of a WebSocket.
+    FlvSocket,
     /// Chunks of RTMP, for players of one view.
     Rtmp(View),
 }
@@ -89,7 +91,7 @@ impl Output {
     /// Whether any of `tracks` can be carried; where they are not known, whether the format can be opened at all.
     pub fn carries(self, format: Format, tracks: &[TrackInfo]) -> bool {
         let view = match self {
-            Output::Flv => FLV_VIEW,
+            Output::Flv | Output::FlvSocket => FLV_VIEW,
             Output::Rtmp(view) => view,
         };
         let old = |codec| matches!(codec, Codec::H264 | Codec::Aac | Codec::Mp3);

@@ -1,5 +1,6 @@
 //! A listener: the answer's head, byte for byte as players expect it, and the way into egress.
 
+use super::shape;
 use crate::{
     Mount, Session, SessionId, Source, Station,
     admission::{Admission, admit, enter},
@@ -11,6 +12,8 @@ use crate::{
     front::{After, refuse},
     http::{Answer, Head, Status},
     relay::Via,
+    stamp,
+    renditions::Output,
 };
 use bytes::Bytes;
 use levada_channel::Start;
@@ -22,7 +25,13 @@ use std::{
 use url::Url;
 
 /// Takes a listener in, or says why not.
-pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &Arc<Station>) -> After {
+pub async fn listener(
+    mut conn: Conn,
+    head: Head,
+    mount: Arc<Mount>,
+    output: Option<Output>,
+    station: &Arc<Station>,
+) -> After {
     let id = station.sessions.next_id();
     let entry = match knock(id, &conn, &head, &mount, station).await {
         Ok(entry) => entry,
@@ -56,20 +65,29 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
             .await;
         }
     };
+    if output.is_some_and(|output| !output.carries(source.format, &playing.tracks())) {
+        let why = "this stream does not fit into Flash video";
+        return refuse(conn, head.version, Status::NOT_FOUND, why).await;
+    }
+    let source = if output.is_some() { Arc::new(shape::introduce(&source)) } else { source };
     let policy = mount.policy();
     let icy = wants_icy(&head, &source).then_some(policy.icy_metaint);
-    let answer = stream_head(&head, &source, icy, &station.id);
+    let answer = match output {
+        Some(Output::FlvSocket) => shape::socket_head(&head),
+        _ => stream_head(&head, &source, icy, &station.id),
+    };
     if head.method == "HEAD" {
         let _gone = conn.send(&answer).await;
         return After::Done;
     }
     let session = Arc::new(session(id, entry.user, &conn, &head, &mount, station));
     let Ok(transport) = transport(conn.stream) else { return After::Done };
-    let joining = Joining {
+    let prompt = output.map(|_| Duration::ZERO); // pictures are live
+    let mut joining = Joining {
         transport,
         head: answer,
         framing: icy.map_or(Framing::Raw, |metaint| Framing::Icy { metaint }),
-        pace: pace(&head, policy.flush),
+        pace: pace(&head, policy.flush.or(prompt)),
         burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
         rendition: playing.rendition.clone(),
         intro: intro(&policy, station).await,
@@ -81,6 +99,9 @@ pub async fn listener(mut conn: Conn, head: Head, mount: Arc<Mount>, station: &A
             .map(|stay| session.began + *stay),
         session,
     };
+    if let Some(output) = output {
+        shape::change(&mut joining, output, &head, &mount, playing, station);
+    }
     if let Some(known) = entry.guest {
         station.auth.arrived(known);
     }
@@ -172,7 +193,7 @@ fn stream_head(head: &Head, source: &Source, icy: Option<usize>, id: &str) -> By
     let mut answer = Answer::new(head.version, Status::OK)
         .field("Server", crate::SERVER)
         .field("Connection", "Close")
-        .field("Date", httpdate(SystemTime::now()))
+        .field("Date", stamp::http(SystemTime::now()))
         .field("Content-Type", &source.content_type)
         .field("Cache-Control", "no-cache, no-store")
         .field("Expires", "Mon, 26 Jul 1997 05:00:00 GMT")
@@ -232,15 +253,6 @@ fn pace(head: &Head, flush: Option<Duration>) -> Pace {
         Some(period) => Pace::Every(period),
         None => Pace::Adaptive,
     }
-}
-
-/// `Sun, 22 Nov 2026 04:00:00 GMT` (RFC 9110 §5.6.7).
-fn httpdate(now: SystemTime) -> String {
-    use time::{OffsetDateTime, macros::format_description};
-    let form = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    OffsetDateTime::from(now).format(form).unwrap_or_default()
 }
 
 /// A burst of 4 s at 16 Mbit/s; more would only fill sockets.

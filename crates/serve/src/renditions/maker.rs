@@ -1,7 +1,7 @@
 //! Makes what a mount plays into another format.
 
 use super::{FLV_VIEW, Heard, Output};
-use crate::Piece;
+use crate::{Piece, websocket};
 use levada_channel::Publisher;
 use levada_media::{
     Demux, Format, Mux, Page,
@@ -12,6 +12,8 @@ use levada_rtmp::Pages;
 /// What is made of one stream.
 pub(super) struct Maker {
     mux: Box<dyn TagMux>,
+    /// Each page is a message of a WebSocket.
+    framed: bool,
     input: Input,
 }
 
@@ -34,10 +36,10 @@ trait TagMux: Mux {
 impl Maker {
     pub(super) fn new(output: Output) -> Maker {
         let mux: Box<dyn TagMux> = match output {
-            Output::Flv => Box::new(flv::Mux::new(FLV_VIEW)),
+            Output::Flv | Output::FlvSocket => Box::new(flv::Mux::new(FLV_VIEW)),
             Output::Rtmp(view) => Box::new(Pages::new(view)),
         };
-        Maker { mux, input: Input::Closed }
+        Maker { mux, input: Input::Closed, framed: output == Output::FlvSocket }
     }
 
     /// Takes what was heard, and sends on what is finished.
@@ -47,7 +49,8 @@ impl Maker {
             Heard::Page(page) => self.page(&page),
             Heard::Nothing | Heard::Over => return,
         }
-        publisher.send_all(std::iter::from_fn(|| self.mux.poll()).map(Piece));
+        let pages = std::iter::from_fn(|| self.mux.poll());
+        publisher.send_all(pages.map(|page| Piece(if self.framed { framed(page) } else { page })));
     }
 
     fn begin(&mut self, format: Format) {
@@ -78,6 +81,11 @@ impl Maker {
             }
         }
     }
+}
+
+/// `page` as a message of a WebSocket.
+fn framed(page: Page) -> Page {
+    Page { bytes: websocket::message(&page.bytes), ..page }
 }
 
 impl TagMux for flv::Mux {

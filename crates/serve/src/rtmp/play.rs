@@ -5,7 +5,6 @@ use crate::{
     Mount, MountName, Session, SessionId, Station,
     admission::{self, Admission},
     auth::{Entry, Knock},
-    config::StartAt,
     demand,
     egress::{Framing, Joining, Pace, Transport},
     http::{First, Head, HeadReader},
@@ -28,7 +27,7 @@ pub(super) struct Admitted {
     mount: Arc<Mount>,
     followed: Arc<Mount>,
     output: Output,
-    start: StartAt,
+    start: Start,
 }
 
 /// Whether a player may in, by the same rules as every listener.
@@ -62,8 +61,7 @@ pub(super) async fn admit(
     if !output.carries(source.format, &playing.tracks()) {
         return Err((Refusal::Unsuitable, "this player cannot show this stream".into()));
     }
-    let start = head.query("start").and_then(|start| StartAt::read(&start));
-    let start = start.unwrap_or_else(|| mount.policy().start);
+    let start = admission::start(&head, &mount);
     let followed = admission::followed(&mount, playing, station);
     Ok(Admitted { id, head, entry, mount, followed, output, start })
 }
@@ -94,7 +92,7 @@ pub(super) async fn enter(talk: Talk, admitted: Admitted, station: &Arc<Station>
         head: greeting,
         framing: Framing::Raw,
         pace: Pace::Low,
-        burst: start.into(),
+        burst: start,
         rendition: station.renditions.open(&followed, output, station),
         intro: None,
         farewell: Some(farewell),
@@ -122,15 +120,6 @@ fn head(name: &MountName, address: &Address, talk: &Talk) -> Option<Head> {
     match HeadReader::default().read((text + "\r\n").as_bytes()) {
         Ok(Some(First::Request(head, _))) => Some(head),
         _ => None,
-    }
-}
-
-impl From<StartAt> for Start {
-    fn from(start: StartAt) -> Start {
-        match start {
-            StartAt::Fast => Start::Entry,
-            StartAt::Live => Start::Live,
-        }
     }
 }
 
