@@ -18,7 +18,7 @@ mod transit;
 
 use agenda::Agenda;
 pub use hosts::{Access, HostId, Way};
-use hosts::{Host, NONE, Path};
+use hosts::{Carrier, Host};
 use parcels::Parcels;
 use streams::Streams;
 
@@ -40,7 +40,6 @@ pub struct World<M: Machine> {
     seed: u64,
     agenda: Agenda<Item>,
     hosts: Vec<Host<M>>,
-    paths: Vec<Path>,
     parcels: Parcels,
     streams: Streams,
     core: Option<Core>,
@@ -56,7 +55,7 @@ type Watcher = Box<dyn FnMut(&Record, &Bytes) + Send>;
 #[derive(Clone, Copy, Debug)]
 enum Item {
     Wake(u32),
-    Link(u32),
+    Link(u32, Way),
     /// A packet leaves the core; with the end of its number, as tickets are used again.
     Cross(u32, u16),
     /// A packet arrives; likewise.
@@ -97,7 +96,6 @@ impl<M: Machine> World<M> {
             seed,
             agenda: Agenda::new(),
             hosts: Vec::new(),
-            paths: Vec::new(),
             parcels: Parcels::default(),
             streams: Streams::default(),
             core: None,
@@ -110,8 +108,8 @@ impl<M: Machine> World<M> {
     /// Adds a host whose machine is first woken now, once time goes on.
     pub fn add(&mut self, machine: M, access: &Access) -> Result<HostId, ConfigError> {
         let host = self.hosts.len() as u32;
-        let up = self.path(access.up.as_ref(), host, Way::Up)?;
-        let down = self.path(access.down.as_ref(), host, Way::Down)?;
+        let up = Carrier::new(access.up.as_ref(), self.link_seed(host, Way::Up))?;
+        let down = Carrier::new(access.down.as_ref(), self.link_seed(host, Way::Down))?;
         self.hosts.push(Host::new(machine, up, down));
         self.wake_at(host, self.now);
         Ok(HostId(host))
@@ -139,29 +137,23 @@ impl<M: Machine> World<M> {
 
     /// Changes one of a host's links from now on; what is in it stays. A way that had none gets one.
     pub fn change(&mut self, host: HostId, way: Way, config: &LinkConfig) -> Result<(), ConfigError> {
-        let Some(found) = self.hosts.get(host.0 as usize) else { return Ok(()) };
-        let path = found.path(way);
-        if path == NONE {
-            let path = self.path(Some(config), host.0, way)?;
-            *self.hosts[host.0 as usize].path_mut(way) = path;
-            return Ok(());
+        let seed = self.link_seed(host.0, way);
+        let Some(found) = self.hosts.get_mut(host.0 as usize) else { return Ok(()) };
+        for ticket in found.carrier_mut(way).change(self.now, config, seed)? {
+            self.parcels.set_due(ticket, None);
         }
-        let seed = self.path_seed(host.0, way);
-        for ticket in self.paths[path as usize].change(self.now, config, seed)? {
-            self.parcels.set_due(ticket, u64::MAX);
-        }
-        self.arm(path);
+        self.arm(host.0, way);
         Ok(())
     }
 
     /// Lets time go on until `until`, and calls `tell` with what machines tell, in order.
     pub fn run(&mut self, until: Duration, mut tell: impl FnMut(Duration, HostId, M::Event)) {
         let until = nanos(until);
-        while let Some((time, item)) = self.agenda.pop(until) {
+        while let Some((time, item)) = self.next(until) {
             self.now = time;
             match item {
                 Item::Wake(host) => self.wake(host, &mut tell),
-                Item::Link(path) => self.serve(path, &mut tell),
+                Item::Link(host, way) => self.serve(host, way, &mut tell),
                 Item::Cross(ticket, number) if self.is_due(ticket, number) => self.descend(ticket, &mut tell),
                 Item::Arrive(ticket, number) if self.is_due(ticket, number) => self.arrive(ticket, &mut tell),
                 Item::Cross(..) | Item::Arrive(..) => {}
@@ -211,8 +203,7 @@ impl<M: Machine> World<M> {
 
     /// How many packets wait or are being sent on one of a host's links, and their bytes.
     pub fn backlog(&self, host: HostId, way: Way) -> (usize, u64) {
-        let path = self.hosts.get(host.0 as usize).map_or(NONE, |host| host.path(way));
-        self.paths.get(path as usize).map_or((0, 0), |path| path.unsent(self.now))
+        self.hosts.get(host.0 as usize).map_or((0, 0), |host| host.carrier(way).unsent(self.now))
     }
 
     /// What happened so far.
@@ -226,14 +217,25 @@ impl<M: Machine> World<M> {
         self.hash
     }
 
-    fn path(&mut self, config: Option<&LinkConfig>, host: u32, way: Way) -> Result<u32, ConfigError> {
-        let Some(config) = config else { return Ok(NONE) };
-        self.paths.push(Path::new(config, self.path_seed(host, way), way)?);
-        Ok((self.paths.len() - 1) as u32)
+    /// What happens next, by `until`. Most of a large world is not in the processor's cache: reading a little of the
+    /// hosts that come next, all at once, overlaps the waits for memory that would else follow each other.
+    fn next(&mut self, until: u64) -> Option<(u64, Item)> {
+        let World { agenda, hosts, parcels, .. } = self;
+        let mut read = 0;
+        let next = agenda.pop(until, |item| {
+            let host = match item {
+                Item::Wake(host) | Item::Link(host, _) => host,
+                Item::Cross(ticket, _) | Item::Arrive(ticket, _) => parcels.get(ticket).to,
+                Item::Acknowledge(..) | Item::Over(..) => return,
+            };
+            read ^= hosts[host as usize].read();
+        });
+        std::hint::black_box(read);
+        next
     }
 
     /// The seed of one of a host's links.
-    fn path_seed(&self, host: u32, way: Way) -> u64 {
+    fn link_seed(&self, host: u32, way: Way) -> u64 {
         mix(self.seed, u64::from(host) << 1 | u64::from(way == Way::Down))
     }
 

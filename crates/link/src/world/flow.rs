@@ -126,9 +126,8 @@ impl<M: Machine> World<M> {
     fn post(&mut self, (connection, end): (u32, u8), part: Part, bytes: Bytes) {
         let [a, b] = &self.streams.get(connection).ends;
         let (from, to) = if end == 0 { (a.host, b.host) } else { (b.host, a.host) };
-        let length = bytes.len() as u32 + TCP_HEADERS;
         self.streams.named(connection);
-        let ticket = self.parcels.add(from, to, length, Load::Stream { connection, end, part }, bytes);
+        let ticket = self.parcels.add(from, to, Load::Stream { connection, end, part }, bytes);
         self.ascend(ticket);
     }
 
@@ -146,6 +145,3 @@ impl<M: Machine> World<M> {
         self.give(host, Input::Stream { id, what }, tell);
     }
 }
-
-/// Headers of IPv4 and TCP.
-const TCP_HEADERS: u32 = 40;

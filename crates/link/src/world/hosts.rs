@@ -27,26 +27,22 @@ pub enum Way {
     Down,
 }
 
-/// A host.
+/// A host: all of it in one place, since what it gets it mostly passes on.
 pub(super) struct Host<M> {
     pub(super) machine: Option<M>,
-    up: u32,
-    down: u32,
     /// When its machine wants to be woken, and for when that is noted; `u64::MAX` for never.
     pub(super) wake: u64,
     pub(super) armed: u64,
+    up: Carrier,
+    down: Carrier,
     /// How many streams were opened to it.
     pub(super) accepted: u32,
 }
 
-/// A link of a world.
-pub(super) struct Path {
-    pub(super) carrier: Carrier,
-    pub(super) way: Way,
-}
-
-/// What carries packets over a path.
+/// What carries packets one way.
 pub(super) enum Carrier {
+    /// Nothing has to: they are there at once.
+    None,
     Lane(Lane),
     Held(Box<Held>),
 }
@@ -82,18 +78,24 @@ impl Access {
 }
 
 impl<M> Host<M> {
-    pub(super) fn new(machine: M, up: u32, down: u32) -> Host<M> {
-        Host { machine: Some(machine), up, down, wake: u64::MAX, armed: u64::MAX, accepted: 0 }
+    pub(super) fn new(machine: M, up: Carrier, down: Carrier) -> Host<M> {
+        Host { machine: Some(machine), wake: u64::MAX, armed: u64::MAX, up, down, accepted: 0 }
     }
 
-    pub(super) fn path(&self, way: Way) -> u32 {
+    /// Reads a little from each of its cache lines.
+    pub(super) fn read(&self) -> u64 {
+        let machine = u64::from(self.machine.is_some());
+        machine ^ self.armed ^ u64::from(self.accepted) ^ self.up.read() ^ self.down.read()
+    }
+
+    pub(super) fn carrier(&self, way: Way) -> &Carrier {
         match way {
-            Way::Up => self.up,
-            Way::Down => self.down,
+            Way::Up => &self.up,
+            Way::Down => &self.down,
         }
     }
 
-    pub(super) fn path_mut(&mut self, way: Way) -> &mut u32 {
+    pub(super) fn carrier_mut(&mut self, way: Way) -> &mut Carrier {
         match way {
             Way::Up => &mut self.up,
             Way::Down => &mut self.down,
@@ -101,15 +103,18 @@ impl<M> Host<M> {
     }
 }
 
-impl Path {
-    /// By `config`, which is checked.
-    pub(super) fn new(config: &LinkConfig, seed: u64, way: Way) -> Result<Path, ConfigError> {
+impl Carrier {
+    fn read(&self) -> u64 {
+        if let Carrier::Lane(lane) = self { lane.read() } else { 0 }
+    }
+
+    pub(super) fn new(config: Option<&LinkConfig>, seed: u64) -> Result<Carrier, ConfigError> {
+        let Some(config) = config else { return Ok(Carrier::None) };
         config.check()?;
-        let carrier = match Lane::new(config, seed) {
+        Ok(match Lane::new(config, seed) {
             Some(lane) => Carrier::Lane(lane),
             None => Carrier::Held(Box::new(Held { link: Link::new(config, seed)?, armed: u64::MAX })),
-        };
-        Ok(Path { carrier, way })
+        })
     }
 
     /// Changes it from `now` on, and says which packets are no longer to arrive when they were.
@@ -121,20 +126,22 @@ impl Path {
     ) -> Result<Vec<u32>, ConfigError> {
         config.check()?;
         let mut retimed = Vec::new();
-        if let Carrier::Lane(lane) = &self.carrier {
+        if let Carrier::Lane(lane) = self {
             let (link, tickets) = lane.clone().into_link(now, config.seed.unwrap_or(seed));
-            self.carrier = Carrier::Held(Box::new(Held { link, armed: u64::MAX }));
+            *self = Carrier::Held(Box::new(Held { link, armed: u64::MAX }));
             retimed = tickets;
         }
-        if let Carrier::Held(held) = &mut self.carrier {
-            held.link.change(Duration::from_nanos(now), config)?;
+        match self {
+            Carrier::Held(held) => held.link.change(Duration::from_nanos(now), config)?,
+            Carrier::None | Carrier::Lane(_) => *self = Carrier::new(Some(config), seed)?,
         }
         Ok(retimed)
     }
 
     /// The delay of a packet that nothing else delays.
     pub(super) fn base_delay(&self) -> u64 {
-        match &self.carrier {
+        match self {
+            Carrier::None => 0,
             Carrier::Lane(lane) => lane.base_delay(),
             Carrier::Held(held) => held.link.base_delay(),
         }
@@ -142,7 +149,8 @@ impl Path {
 
     /// How many packets wait or are being sent, and their bytes.
     pub(super) fn unsent(&self, now: u64) -> (usize, u64) {
-        match &self.carrier {
+        match self {
+            Carrier::None => (0, 0),
             Carrier::Lane(lane) => lane.unsent(now),
             Carrier::Held(held) => {
                 let backlog = held.link.backlog();
@@ -152,6 +160,4 @@ impl Path {
     }
 }
 
-/// A host without such a link.
-pub(super) const NONE: u32 = u32::MAX;
 const PORT: u16 = 7000;

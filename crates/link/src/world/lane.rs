@@ -20,8 +20,9 @@ pub(super) struct Lane {
     /// The latest arrival of any packet, and of those that have been sent.
     latest: u64,
     latest_sent: u64,
-    /// Packets that have not been sent: the first is being sent, the others wait. At most as many as the queue holds.
-    unsent: VecDeque<Unsent>,
+    /// The packet being sent, and those that wait: at most as many as the queue holds.
+    sending: Option<Unsent>,
+    waiting: VecDeque<Unsent>,
     /// Bytes of those that wait.
     bytes: u64,
     most_packets: u64,
@@ -34,7 +35,9 @@ pub(super) struct Lane {
 /// A packet that has not been sent.
 #[derive(Clone, Copy, Debug)]
 struct Unsent {
-    service: Service,
+    /// When its first bit goes out, and when its last is out.
+    begins: u64,
+    ends: u64,
     at: u64,
     ticket: u32,
     length: u32,
@@ -69,7 +72,8 @@ impl Lane {
             delay: crate::units::nanos(config.delay),
             latest: 0,
             latest_sent: 0,
-            unsent: VecDeque::new(),
+            sending: None,
+            waiting: VecDeque::new(),
             bytes: 0,
             most_packets,
             most_bytes,
@@ -95,6 +99,12 @@ impl Lane {
         self.send(Packet { arrived: now, ticket, length: length.min(LONGEST_PACKET), marks }).at
     }
 
+    /// Reads a little from each of its cache lines.
+    pub(super) fn read(&self) -> u64 {
+        let sending = self.sending.map_or(0, |sending| sending.ends);
+        self.delay ^ self.latest_sent ^ sending ^ self.most_packets ^ self.waiting.len() as u64
+    }
+
     /// The delay of a packet that nothing else delays.
     pub(super) fn base_delay(&self) -> u64 {
         self.delay
@@ -104,27 +114,29 @@ impl Lane {
     /// not in it. What chance decided stays decided, and what it decides from now on comes from another stream.
     pub(super) fn into_link(mut self, now: u64, seed: u64) -> (Link, Vec<u32>) {
         self.advance(now);
-        let tickets = self.unsent.iter().map(|unsent| unsent.ticket).collect();
+        let tickets = self.sending.iter().chain(&self.waiting).map(|unsent| unsent.ticket).collect();
         let packet = |unsent: &Unsent| {
             let marks = Marks { sure: unsent.sure, ..Marks::default() };
             Packet { arrived: now, ticket: unsent.ticket, length: unsent.length, marks }
         };
-        let mut unsent = self.unsent.iter();
-        let serving = unsent.next().map(|first| (packet(first), first.service));
+        let serving = self.sending.map(|first| {
+            let bits = self.serial.bits(first.length);
+            (packet(&first), Service { begins: first.begins, ends: first.ends, bits })
+        });
         let latest = if self.serial.limits() { self.latest_sent } else { self.latest };
         let latest = (latest, latest.min(self.latest_sure));
-        (Link::resumed(now, serving, unsent.map(packet), latest, mix(seed, now)), tickets)
+        (Link::resumed(now, serving, self.waiting.iter().map(packet), latest, mix(seed, now)), tickets)
     }
 
     /// How many packets have not been sent, and their bytes.
     pub(super) fn unsent(&self, now: u64) -> (usize, u64) {
-        let unsent = self.unsent.iter().filter(|unsent| unsent.service.ends > now);
+        let unsent = self.sending.iter().chain(&self.waiting).filter(|unsent| unsent.ends > now);
         unsent.fold((0, 0), |(packets, bytes), unsent| (packets + 1, bytes + u64::from(unsent.length)))
     }
 
     fn enter(&mut self, packet: Packet) -> Result<Passage, Why> {
-        let waits = !self.unsent.is_empty();
-        let has_room = (self.unsent.len() as u64) <= self.most_packets
+        let waits = self.sending.is_some();
+        let has_room = (self.waiting.len() as u64) < self.most_packets
             && self.bytes + u64::from(packet.length) <= self.most_bytes;
         if waits && !has_room { Err(Why::Full) } else { Ok(self.send(packet)) }
     }
@@ -134,13 +146,16 @@ impl Lane {
         if !self.serial.limits() {
             return Passage { at: self.there(arrived, marks.sure), marks };
         }
-        let from = self.unsent.back().map_or(arrived, |last| last.service.ends);
-        let service = self.serial.send(from, length);
-        let at = self.there(service.ends, marks.sure);
-        if !self.unsent.is_empty() {
+        let from = self.waiting.back().or(self.sending.as_ref()).map_or(arrived, |last| last.ends);
+        let Service { begins, ends, .. } = self.serial.send(from, length);
+        let at = self.there(ends, marks.sure);
+        let unsent = Unsent { begins, ends, at, ticket, length, sure: marks.sure };
+        if self.sending.is_some() {
             self.bytes += u64::from(length);
+            self.waiting.push_back(unsent);
+            return Passage { at, marks };
         }
-        self.unsent.push_back(Unsent { service, at, ticket, length, sure: marks.sure });
+        self.sending = Some(unsent);
         // What takes no time is sent at once.
         self.advance(arrived);
         Passage { at, marks }
@@ -165,12 +180,10 @@ impl Lane {
 
     /// Lets packets leave until `now`.
     fn advance(&mut self, now: u64) {
-        while let Some(first) = self.unsent.front().filter(|first| first.service.ends <= now) {
+        while let Some(first) = self.sending.filter(|first| first.ends <= now) {
             self.latest_sent = self.latest_sent.max(first.at);
-            self.unsent.pop_front();
-            if let Some(next) = self.unsent.front() {
-                self.bytes -= u64::from(next.length);
-            }
+            self.sending = self.waiting.pop_front();
+            self.bytes -= self.sending.map_or(0, |next| u64::from(next.length));
         }
     }
 }

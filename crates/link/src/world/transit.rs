@@ -1,8 +1,8 @@
 //! How a packet goes through a world: up its sender's link, across the core, down its receiver's.
 
-use super::hosts::{Carrier, Held, NONE, Path, Way};
+use super::hosts::{Carrier, Held, Way};
 use super::lane::Passage;
-use super::parcels::Load;
+use super::parcels::{Brand, Load};
 use super::{HostId, Item, World};
 use crate::machine::{Input, Machine};
 use crate::queue::Marks;
@@ -20,8 +20,7 @@ impl<M: Machine> World<M> {
             self.stats.nobody += 1;
             return;
         };
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(UDP_HEADERS);
-        let ticket = self.parcels.add(from, to, length, Load::Datagram, bytes);
+        let ticket = self.parcels.add(from, to, Load::Datagram, bytes);
         self.ascend(ticket);
     }
 
@@ -34,35 +33,31 @@ impl<M: Machine> World<M> {
     /// A packet enters its sender's link up.
     pub(super) fn ascend(&mut self, ticket: u32) {
         self.show(ticket, Fate::Sent);
-        let path = self.hosts[self.parcels.get(ticket).from as usize].path(Way::Up);
-        if path == NONE {
-            return self.schedule(ticket, self.now, Way::Up);
+        let from = self.parcels.get(ticket).from;
+        if !self.enter(ticket, from, Way::Up) {
+            self.schedule(ticket, self.now, Way::Up);
         }
-        self.enter(ticket, path);
     }
 
     /// Whether a note about a packet is about this one, and not out of date.
     pub(super) fn is_due(&self, ticket: u32, number: u16) -> bool {
-        let parcel = self.parcels.get(ticket);
-        parcel.due == self.now && parcel.number as u16 == number
+        self.parcels.get(ticket).is_due(self.now, number)
     }
 
     /// A packet leaves the core for its receiver's link down.
     pub(super) fn descend(&mut self, ticket: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
-        let path = self.hosts[self.parcels.get(ticket).to as usize].path(Way::Down);
-        if path == NONE {
-            return self.arrive(ticket, tell);
+        let to = self.parcels.get(ticket).to;
+        if !self.enter(ticket, to, Way::Down) {
+            self.arrive(ticket, tell);
         }
-        self.enter(ticket, path);
     }
 
     /// Something is to leave a link that keeps its packets.
-    pub(super) fn serve(&mut self, path: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
+    pub(super) fn serve(&mut self, host: u32, way: Way, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
         let now = self.now;
-        let Some(held) = self.held(path).filter(|held| held.armed == now) else { return };
+        let Some(held) = self.held(host, way).filter(|held| held.armed == now) else { return };
         held.armed = u64::MAX;
-        let way = self.paths[path as usize].way;
-        while let Some(outcome) = self.held(path).and_then(|held| held.link.poll_at(now)) {
+        while let Some(outcome) = self.held(host, way).and_then(|held| held.link.poll_at(now)) {
             let delivered = match outcome {
                 Outcome::Dropped(dropped) => {
                     self.lost(dropped.ticket, dropped.why);
@@ -71,40 +66,40 @@ impl<M: Machine> World<M> {
                 Outcome::Delivered(delivered) => delivered,
             };
             let Delivered { ticket, copy, flipped, marked, .. } = delivered;
-            let ticket = self.branded(ticket, copy, flipped.is_some(), marked);
+            let ticket = self.branded(ticket, Brand::new(copy, flipped.is_some(), marked));
             match way {
                 Way::Down => self.arrive(ticket, tell),
                 Way::Up => self.schedule(ticket, self.now, Way::Up),
             }
         }
-        self.arm(path);
+        self.arm(host, way);
     }
 
     /// Notes when something leaves a link next, unless an earlier note is there.
-    pub(super) fn arm(&mut self, path: u32) {
+    pub(super) fn arm(&mut self, host: u32, way: Way) {
         let now = self.now;
-        let Some(held) = self.held(path) else { return };
+        let Some(held) = self.held(host, way) else { return };
         let Some(due) = held.link.due_at() else { return };
         let due = due.max(now);
         if due < held.armed {
             held.armed = due;
-            self.agenda.push(due, Item::Link(path));
+            self.agenda.push(due, Item::Link(host, way));
         }
     }
 
-    fn held(&mut self, path: u32) -> Option<&mut Held> {
-        match &mut self.paths.get_mut(path as usize)?.carrier {
+    fn held(&mut self, host: u32, way: Way) -> Option<&mut Held> {
+        match self.hosts.get_mut(host as usize)?.carrier_mut(way) {
             Carrier::Held(held) => Some(held),
-            Carrier::Lane(_) => None,
+            Carrier::None | Carrier::Lane(_) => None,
         }
     }
 
-    fn enter(&mut self, ticket: u32, path: u32) {
+    /// A packet enters one of the links of `host`; false where there is none.
+    fn enter(&mut self, ticket: u32, host: u32, way: Way) -> bool {
         let parcel = self.parcels.get(ticket);
-        let (sure, length) = (parcel.load != Load::Datagram, parcel.length);
-        let found = &mut self.paths[path as usize];
-        let way = found.way;
-        match &mut found.carrier {
+        let (sure, length) = (parcel.load != Load::Datagram, parcel.length());
+        match self.hosts[host as usize].carrier_mut(way) {
+            Carrier::None => return false,
             Carrier::Lane(lane) if sure => {
                 let at = lane.pass_sure(self.now, ticket, length);
                 self.schedule(ticket, at, way);
@@ -115,14 +110,15 @@ impl<M: Machine> World<M> {
             }
             Carrier::Held(held) if sure => {
                 held.link.push_sure(self.now, ticket, length);
-                self.arm(path);
+                self.arm(host, way);
             }
             Carrier::Held(held) => {
                 let entry = held.link.push_at(self.now, ticket, length);
                 self.count(ticket, entry.taken, entry.refused);
-                self.arm(path);
+                self.arm(host, way);
             }
         }
+        true
     }
 
     /// A lane said what becomes of a packet and of its copy.
@@ -136,7 +132,7 @@ impl<M: Machine> World<M> {
         let refused = fates.iter().find_map(|fate| fate.and_then(Result::err));
         self.count(ticket, taken, refused);
         for Passage { at, marks } in fates.into_iter().flatten().flatten() {
-            let ticket = self.branded(ticket, marks.copy, marks.flipped != 0, marks.congestion);
+            let ticket = self.branded(ticket, Brand::new(marks.copy, marks.flipped != 0, marks.congestion));
             self.schedule(ticket, at, way);
         }
     }
@@ -163,24 +159,21 @@ impl<M: Machine> World<M> {
                 (at.saturating_add(core), Item::Cross(ticket, number))
             }
         };
-        self.parcels.set_due(ticket, at);
+        self.parcels.set_due(ticket, Some(at));
         if at <= LONGEST {
             self.agenda.push(at, item);
         }
     }
 
     /// A packet of its own, where something happened to this copy of it.
-    fn branded(&mut self, ticket: u32, copy: bool, corrupt: bool, marked: bool) -> u32 {
-        match copy || corrupt || marked {
-            true => self.parcels.brand(ticket, copy, corrupt, marked),
-            false => ticket,
-        }
+    fn branded(&mut self, ticket: u32, brand: Brand) -> u32 {
+        if brand == Brand::default() { ticket } else { self.parcels.brand(ticket, brand) }
     }
 
     pub(super) fn arrive(&mut self, ticket: u32, tell: &mut impl FnMut(Duration, HostId, M::Event)) {
         let parcel = self.parcels.get(ticket);
         let (from, to, load, brand) = (parcel.from, parcel.to, parcel.load, parcel.brand);
-        if brand.corrupt {
+        if brand.is_corrupt() {
             self.stats.corrupted += 1;
             self.show(ticket, Fate::Corrupted);
             self.parcels.done(ticket);
@@ -192,7 +185,7 @@ impl<M: Machine> World<M> {
             self.parcels.done(ticket);
             return;
         }
-        self.show(ticket, Fate::Arrived { copy: brand.copy, marked: brand.marked });
+        self.show(ticket, Fate::Arrived { copy: brand.is_copy(), marked: brand.is_marked() });
         let bytes = self.parcels.done(ticket);
         self.note(from, to, &bytes);
         match load {
@@ -228,10 +221,7 @@ impl<M: Machine> World<M> {
 
     /// How long a packet of no length is on its way, if nothing delays it.
     pub(super) fn shortest(&self, from: u32, to: u32) -> u64 {
-        let leg = |host: u32, way: Way| {
-            let path = self.hosts[host as usize].path(way);
-            self.paths.get(path as usize).map_or(0, Path::base_delay)
-        };
+        let leg = |host: u32, way: Way| self.hosts[host as usize].carrier(way).base_delay();
         leg(from, Way::Up).saturating_add(self.core_between(from, to)).saturating_add(leg(to, Way::Down))
     }
 
@@ -243,12 +233,9 @@ impl<M: Machine> World<M> {
             packet: parcel.number,
             from: parcel.from,
             to: parcel.to,
-            length: parcel.length,
+            length: parcel.length(),
             fate,
         };
         watcher(&record, &parcel.bytes);
     }
 }
-
-/// Headers of IPv4 and UDP.
-const UDP_HEADERS: u32 = 28;
