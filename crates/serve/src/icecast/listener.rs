@@ -12,8 +12,8 @@ use crate::{
     front::{After, refuse},
     http::{Answer, Head, Status},
     relay::Via,
-    stamp,
     renditions::Output,
+    stamp,
 };
 use bytes::Bytes;
 use levada_channel::Start;
