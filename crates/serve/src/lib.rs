@@ -21,6 +21,7 @@ mod file_source;
 pub mod files;
 pub mod front;
 pub mod history;
+pub mod hls;
 pub mod http;
 pub mod icecast;
 pub mod intro;

@@ -6,7 +6,7 @@ use crate::{
     auth::{self, Auth},
     directory_yp, events, file_source,
     front::Door,
-    history, relay,
+    history, hls, relay,
     reload::{CannotServe, Keeper, Load},
     renditions, switch,
 };
@@ -40,6 +40,7 @@ impl Server {
         let mut server = Server { station, tasks: JoinSet::new(), doors: keeper.doors() };
         server.tasks.spawn(keeper.run());
         server.tasks.spawn(renditions::run(server.station.clone()));
+        server.tasks.spawn(hls::run(server.station.clone()));
         server.tasks.spawn(switch::run(server.station.clone()));
         server.tasks.spawn(history::run(server.station.clone()));
         server.tasks.spawn(events::run(server.station.clone()));

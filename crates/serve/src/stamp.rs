@@ -23,6 +23,11 @@ pub fn rfc3339(at: SystemTime) -> String {
     write(at, RFC3339)
 }
 
+/// `2026-11-22T04:00:00.000Z` (RFC 3339), to the millisecond.
+pub fn rfc3339_millis(at: SystemTime) -> String {
+    write(at, RFC3339_MILLIS)
+}
+
 fn write(at: SystemTime, form: &[BorrowedFormatItem<'_>]) -> String {
     OffsetDateTime::from(at).format(form).unwrap_or_default()
 }
@@ -36,6 +41,8 @@ const ISO: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+0000");
 const RFC3339: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+const RFC3339_MILLIS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 #[cfg(test)]
 mod tests {
@@ -49,5 +56,6 @@ mod tests {
         assert_eq!(mail(at), "Sun, 22 Nov 2026 04:11:16 +0000");
         assert_eq!(iso(at), "2026-11-22T04:11:16+0000");
         assert_eq!(rfc3339(at), "2026-11-22T04:11:16Z");
+        assert_eq!(rfc3339_millis(at + Duration::from_millis(7)), "2026-11-22T04:11:16.007Z");
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     egress::{self, Egress},
     events::Events,
     history::History,
+    hls::Hls,
     intro::Intros,
     reload::Reloads,
     renditions::Renditions,
@@ -33,6 +34,8 @@ pub struct Station {
     pub egress: Egress,
     /// Their streams in other formats than the sources'.
     pub renditions: Renditions,
+    /// Their streams as segments.
+    pub hls: Hls,
     /// Who may do what.
     pub auth: Arc<Auth>,
     /// What new listeners hear first.
@@ -115,6 +118,7 @@ impl Station {
             sessions,
             egress,
             renditions: Renditions::default(),
+            hls: Hls::default(),
             auth,
             tls: Tls::default(),
             access,

@@ -47,7 +47,8 @@ async fn elsewhere(caller: Caller, request: Request) -> Response {
     if let Some(list) = playlist::of(&caller, request.uri().path()) {
         return list;
     }
-    if let Some(answer) = hls::of(&caller, request.uri().path(), request.uri().query().unwrap_or_default()).await
+    if let Some(answer) =
+        hls::of(&caller, request.uri().path(), request.uri().query().unwrap_or_default()).await
     {
         return answer;
     }

@@ -6,6 +6,7 @@ mod api;
 mod directories;
 mod events;
 mod files;
+mod hls;
 mod kit;
 mod metrics;
 mod nowplaying;
