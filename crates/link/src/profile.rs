@@ -182,11 +182,11 @@ impl<'de> Deserialize<'de> for Profile {
         #[serde(untagged)]
         enum Either {
             Text(String),
-            Sides(Sides),
+            Sides(Box<Sides>),
         }
         match Either::deserialize(deserializer)? {
             Either::Text(text) => text.parse().map_err(de::Error::custom),
-            Either::Sides(Sides { up, down }) => Ok(Profile { up, down }),
+            Either::Sides(sides) => Ok(Profile { up: sides.up, down: sides.down }),
         }
     }
 }

@@ -288,7 +288,7 @@ const LENGTH: u32 = 700;
 fn compare(text: &str, seed: u64, packets: u32, gap: u64) {
     let mut config: LinkConfig = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
     config.compat = levada_link::Compat::Netem;
-    let mut link = Link::new(&config, seed).unwrap();
+    let mut link = Link::new(&config, seed).expect("the generator makes only good ones");
     let mut model = Model::new(&config, seed);
     let mut seen = Vec::new();
     let mut note = |outcome: Outcome| {
@@ -383,11 +383,11 @@ fn the_flaws_are_there() {
         let text = format!("delay=500ms±100ms~25% distribution=normal order=free compat={compat}");
         let mut link = Link::new(&text.parse().unwrap(), 5).unwrap();
         let mut delays = vec![0.0; 200_000];
-        for i in 0..delays.len() {
+        for (i, delay) in delays.iter_mut().enumerate() {
             let now = Duration::from_secs(i as u64 * 10);
             link.push(now, i as u32, 100);
             let Some(Outcome::Delivered(d)) = link.due().and_then(|due| link.poll(due)) else { panic!() };
-            delays[i] = (d.at - now).as_secs_f64();
+            *delay = (d.at - now).as_secs_f64();
         }
         let mean = delays.iter().sum::<f64>() / delays.len() as f64;
         let beside: f64 = delays.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum();

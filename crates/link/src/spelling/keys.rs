@@ -1,4 +1,5 @@
 //! Each key of the nicer spelling: how its value is read and written.
+#![allow(clippy::unit_arg)] // in a table, an assignment that may fail reads best on one line
 
 use super::Library;
 use super::values::{self, Value};
