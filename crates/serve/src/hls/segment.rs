@@ -148,7 +148,7 @@ impl Window {
         };
         let mut done = std::mem::replace(&mut self.open, next);
         done.join();
-        self.target = self.target.max((done.duration.as_millis() as u64).div_ceil(500) / 2);
+        self.target = self.target.max((done.duration + Duration::from_millis(500)).as_secs());
         self.segments.push_back(done);
         while self.segments.len() > HELD || (self.bytes() > MOST_BYTES && self.segments.len() > 1) {
             self.segments.pop_front();

@@ -71,6 +71,16 @@ fn a_part_behind_the_last_is_the_next_segments_first() {
 }
 
 #[test]
+fn the_target_is_the_longest_segment_to_the_nearest_second() {
+    let mut window = filled(1);
+    (0..5).for_each(|_| window.push(part(), NOW));
+    window.push(Output::End, NOW);
+    assert_eq!(window.target, 3, "2.5 s");
+    fill(&mut window, 1);
+    assert_eq!(window.target, 3, "it never shrinks");
+}
+
+#[test]
 fn titles_are_dated_and_quoted() {
     let mut window = filled(3);
     window.title("A \"song\"\nof B".into(), NOW);
