@@ -36,8 +36,7 @@ fn main() -> anyhow::Result<()> {
     let source = Records { kbps: options.kbps, ts: options.kbps > 320.0 };
     let tick = options.tick;
     thread::spawn(move || publish(publisher, source, tick));
-    let config = Config { reactors: options.reactors, ..Config::default() };
-    let egress = Egress::start(config, Arc::new(|_, _| {}))?;
+    let egress = Egress::start(options.egress.clone(), Arc::new(|_, _| {}))?;
     let door = Arc::new(Door { egress, rendition, options, next: AtomicU64::new(1) });
     tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build()?.block_on(accept(door))
 }
@@ -46,7 +45,7 @@ struct Options {
     port: u16,
     kbps: f64,
     pace: Pace,
-    reactors: usize,
+    egress: Config,
     tasks: bool,
     tick: Duration,
 }
@@ -68,7 +67,12 @@ impl Options {
             port: get("port", "8200").parse()?,
             kbps: get("kbps", "128").parse()?,
             pace,
-            reactors: get("reactors", "0").parse()?,
+            egress: Config {
+                reactors: get("reactors", "0").parse()?,
+                unsent: get("unsent", "131072").parse()?,
+                send_buffer: get("buffer", "262144").parse()?,
+                ..Config::default()
+            },
             tasks: get("by", "reactor") == "task",
             tick: Duration::from_millis(get("tick", "24").parse()?),
         })

@@ -36,7 +36,7 @@ pub(super) struct Listener {
     pub(super) progress: Tick,
     pub(super) expires: Option<Tick>,
     pub(super) skips: Skips,
-    pub(super) farewell: Option<Bytes>,
+    pub(super) farewell: Option<Box<Bytes>>,
 }
 
 /// How often a listener was moved lately.
@@ -82,37 +82,39 @@ impl Listener {
     /// Writes all there is for it, or as much as its socket takes.
     pub(super) fn flush(&mut self, reel: &Reel, tick: Tick) -> Flushed {
         let mut flushed = Flushed::default();
-        loop {
+        flushed.outcome = loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let plan = self.place.plan(reel, &mut slices);
-            if plan.bytes == 0 {
-                flushed.outcome = match self.wire.push() {
-                    Ok(()) => self.place.rest().map_or(Outcome::Even, Outcome::Arrived),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.blocked = true;
-                        Outcome::Full
-                    }
-                    Err(_) => Outcome::Gone,
-                };
-                return flushed;
-            }
-            match self.wire.write(&slices[..plan.slices]) {
-                Ok(written) if written > 0 => {
+            let written = match plan.bytes {
+                0 => self.wire.push().map(|()| 0),
+                _ => self.wire.write(&slices[..plan.slices]),
+            };
+            match written {
+                Ok(0) if plan.bytes > 0 => break Outcome::Gone,
+                Ok(written) => {
                     self.place.wrote(written, &plan, reel);
-                    self.progress = tick;
-                    self.session.count(written);
-                    flushed.writes += 1;
-                    flushed.bytes += written as u64;
-                    continue;
+                    self.count(written, tick, &mut flushed);
+                    if plan.all && written == plan.bytes && !self.wire.holds() {
+                        break self.place.rest().map_or(Outcome::Even, Outcome::Arrived);
+                    }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked = true;
-                    flushed.outcome = Outcome::Full;
+                    break Outcome::Full;
                 }
-                Ok(_) | Err(_) => flushed.outcome = Outcome::Gone,
+                Err(_) => break Outcome::Gone,
             }
-            return flushed;
+        };
+        flushed
+    }
+
+    fn count(&mut self, written: usize, tick: Tick, flushed: &mut Flushed) {
+        if written > 0 {
+            self.progress = tick;
+            self.session.count(written);
+            flushed.writes += 1;
+            flushed.bytes += written as u64;
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::End;
 use bytes::Bytes;
-use std::{io::IoSlice, time::Duration};
+use std::io::IoSlice;
 
 /// A listener without its socket. However it moves, what it is sent are whole pages, each header set before what needs
 /// it, and its framing's inserts where they are due.
@@ -27,8 +27,8 @@ pub(super) struct Place {
 /// How far a listener may fall behind before it is moved.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slack {
-    time: Duration,
-    bytes: u64,
+    millis: u32,
+    bytes: u32,
 }
 
 /// Bytes laid out to be written.
@@ -36,6 +36,8 @@ struct Slack {
 pub(super) struct Plan {
     pub(super) slices: usize,
     pub(super) bytes: usize,
+    /// There is nothing beyond it.
+    pub(super) all: bool,
     ahead: Cursor,
 }
 
@@ -49,10 +51,11 @@ impl Place {
         Place { cursor, carry: Some(carry), hungry: true, bare: false, slack: Slack::default() }
     }
 
-    /// Lays out the next bytes; none when it has all there is for it.
+    /// Lays out the next bytes, as many as the slices hold.
     pub(super) fn plan<'a>(&'a self, reel: &'a Reel, slices: &mut [IoSlice<'a>]) -> Plan {
+        let most = slices.len();
         let (slices, bytes, ahead) = self.cursor.plan(self.carry.as_deref(), reel, self.until(), slices);
-        Plan { slices, bytes, ahead }
+        Plan { slices, bytes, all: slices < most, ahead }
     }
 
     /// Some of what was planned is written.
@@ -97,7 +100,8 @@ impl Place {
     /// Whether it is further behind than it may be.
     pub(super) fn is_late(&self, reel: &Reel) -> bool {
         self.needs().is_some_and(|offset| {
-            reel.end() - offset > self.slack.bytes || reel.lag(offset) > self.slack.time
+            let Slack { millis, bytes } = self.slack;
+            reel.end() - offset > u64::from(bytes) || reel.lag(offset).as_millis() > u128::from(millis)
         })
     }
 
@@ -116,9 +120,10 @@ impl Place {
         }
         self.cursor.offset = entry.offset;
         (self.hungry, self.bare) = (false, false);
+        let (time, bytes) = (config.lag + reel.lag(entry.offset), reel.end() - entry.offset);
         self.slack = Slack {
-            time: config.lag + reel.lag(entry.offset),
-            bytes: config.lag_bytes as u64 + (reel.end() - entry.offset),
+            millis: u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
+            bytes: u32::try_from(bytes.saturating_add(config.lag_bytes as u64)).unwrap_or(u32::MAX),
         };
     }
 

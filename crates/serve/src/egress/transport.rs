@@ -77,6 +77,14 @@ impl Wire {
         }
     }
 
+    /// Whether some of what was taken waits inside.
+    pub(super) fn holds(&self) -> bool {
+        match self {
+            Wire::Plain(_) => false,
+            Wire::Tls(wire) => wire.holds(),
+        }
+    }
+
     /// Throws away what the client has sent, at most [`READ`] bytes; whether it has closed its side.
     pub(super) fn discard(&mut self) -> bool {
         if let Wire::Tls(wire) = self {

@@ -14,7 +14,7 @@ use crate::{
 use levada_channel::Start;
 use levada_media::{Page, Tags};
 use proptest::prelude::*;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A place, the reel it is on, and what its client has got.
 struct Player {

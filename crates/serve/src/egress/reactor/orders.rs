@@ -107,7 +107,7 @@ impl Reactor {
             progress: self.tick,
             expires,
             skips: Skips::default(),
-            farewell: joining.farewell,
+            farewell: joining.farewell.map(Box::new),
         });
         self.enter_crowd(key, crowd, joining.burst, None);
         Ok(key)

@@ -47,6 +47,11 @@ impl<S: Read + Write> TlsWire<S> {
         Ok(())
     }
 
+    /// Whether something encrypted is not sent yet.
+    pub(super) fn holds(&self) -> bool {
+        self.tls.wants_write()
+    }
+
     /// Throws away what the client has sent, at most about `most` bytes; whether it has closed its side.
     pub(super) fn discard(&mut self, most: usize) -> bool {
         let mut waste = [0; 4096];
