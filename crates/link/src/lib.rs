@@ -5,6 +5,9 @@ mod bucket;
 mod chance;
 mod config;
 pub mod distribution;
+pub mod drive;
+#[cfg(feature = "tokio")]
+pub mod drive_tokio;
 mod emulate;
 pub mod forward;
 mod kernel;

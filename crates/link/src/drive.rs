@@ -1,0 +1,303 @@
+//! Drives a machine with a thread and a UDP socket.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Where the clock is read and the socket lives.
+
+use crate::machine::{Closed, Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};
+use bytes::Bytes;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A machine and its socket.
+///
+/// Whoever owns it calls [`turn`](Driver::turn) in a loop, on a thread of its own or between other work; or hands it to
+/// [`spawn`]. It has no streams: what opens one is told [`Closed::Refused`].
+///
+/// Datagrams are received one at a time. (quinn-udp would take them in batches, but forbids the fragments of which
+/// datagrams longer than a link's MTU are made.) In the last eight milliseconds before a machine wants to be woken the thread
+/// sleeps half a millisecond at a time, since a socket's timeout is only as fine as the system's tick.
+#[derive(Debug)]
+pub struct Driver<M> {
+    machine: M,
+    socket: UdpSocket,
+    /// Whether reading from it waits, if that is known.
+    blocks: Option<bool>,
+    buffer: Box<[u8]>,
+    wait: Option<Instant>,
+    refused: Vec<StreamId>,
+    stats: Stats,
+}
+
+/// What a driver sent and received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams received.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Datagrams that the system did not take.
+    pub unsent: u64,
+}
+
+impl<M: Machine> Driver<M> {
+    /// Takes a bound socket. The machine is woken in the first turn.
+    pub fn new(machine: M, socket: UdpSocket) -> Driver<M> {
+        let buffer = vec![0; LONGEST].into_boxed_slice();
+        let wait = Some(Instant::now());
+        Driver { machine, socket, blocks: None, buffer, wait, refused: Vec::new(), stats: Stats::default() }
+    }
+
+    /// The machine, to be told or asked something; the next turn does what it then wants.
+    pub fn machine(&mut self) -> &mut M {
+        self.wait = Some(Instant::now());
+        &mut self.machine
+    }
+
+    /// The machine, without its socket.
+    pub fn into_machine(self) -> M {
+        self.machine
+    }
+
+    /// Where it is reached.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// What was sent and received so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Waits for a datagram or the machine's time, at most for `at_most`, hands the machine all that has arrived, and does
+    /// what it wants; `tell` gets its events. An error is one of the socket, which is of no use any longer.
+    pub fn turn(&mut self, at_most: Duration, mut tell: impl FnMut(M::Event)) -> io::Result<()> {
+        self.turn_but_for(None, at_most, &mut tell)
+    }
+
+    /// A turn in which empty datagrams from `waker` do no more than end the waiting.
+    fn turn_but_for(
+        &mut self,
+        waker: Option<SocketAddr>,
+        at_most: Duration,
+        tell: &mut impl FnMut(M::Event),
+    ) -> io::Result<()> {
+        let until = Instant::now() + at_most.min(A_DAY);
+        self.wake_if_due(tell);
+        let until = self.wait.map_or(until, |wait| wait.min(until));
+        let mut arrived = self.wait_until(until)?;
+        for _ in 0..AT_ONCE {
+            let Some((from, length)) = arrived else { break };
+            if waker != Some(from) || length != 0 {
+                self.stats.received += 1;
+                let bytes = Bytes::copy_from_slice(&self.buffer[..length]);
+                self.give(Input::Datagram { from, bytes }, tell);
+            }
+            arrived = self.receive()?;
+        }
+        self.wake_if_due(tell);
+        Ok(())
+    }
+
+    fn wake_if_due(&mut self, tell: &mut impl FnMut(M::Event)) {
+        if self.wait.is_some_and(|wait| wait <= Instant::now()) {
+            self.wait = None;
+            self.give(Input::Wake, tell);
+        }
+    }
+
+    /// Gives the machine what is for it, and does what it wants.
+    fn give(&mut self, input: Input, tell: &mut impl FnMut(M::Event)) {
+        let now = Instant::now();
+        self.machine.handle(now, input);
+        loop {
+            match self.machine.poll(now) {
+                Output::Send(Transmit::Datagram { to, bytes }) => self.send(to, &bytes),
+                Output::Send(Transmit::Stream { id, what: StreamOutput::Open { .. } }) => {
+                    self.refused.push(id)
+                }
+                Output::Send(Transmit::Stream { .. }) => {}
+                Output::Event(event) => tell(event),
+                Output::Wait(until) => {
+                    self.wait = until;
+                    let Some(id) = self.refused.pop() else { return };
+                    let what = StreamInput::Closed(Closed::Refused);
+                    self.machine.handle(now, Input::Stream { id, what });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: &Bytes) {
+        let mut sent = self.socket.send_to(bytes, to);
+        if sent.as_ref().is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
+            && self.set_blocks(true).is_ok()
+        {
+            // The system's buffer is full: it empties at the speed of the network card.
+            sent = self.socket.send_to(bytes, to);
+        }
+        // A way that is not there loses a datagram, as networks do.
+        *(if sent.is_ok() { &mut self.stats.sent } else { &mut self.stats.unsent }) += 1;
+    }
+
+    /// Waits for a datagram until `until`; who sent it, and how much of the buffer it is.
+    fn wait_until(&mut self, until: Instant) -> io::Result<Option<(SocketAddr, usize)>> {
+        loop {
+            if let Some(arrived) = self.receive()? {
+                return Ok(Some(arrived));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            if left <= FINE {
+                std::thread::sleep(left.min(NAP));
+                continue;
+            }
+            self.set_blocks(true)?;
+            self.socket.set_read_timeout(Some(left - FINE))?;
+            if let Some(arrived) = arrival(self.socket.recv_from(&mut self.buffer))? {
+                return Ok(Some(arrived));
+            }
+        }
+    }
+
+    fn set_blocks(&mut self, blocks: bool) -> io::Result<()> {
+        if self.blocks != Some(blocks) {
+            self.socket.set_nonblocking(!blocks)?;
+            self.blocks = Some(blocks);
+        }
+        Ok(())
+    }
+
+    /// A datagram that is there already.
+    fn receive(&mut self) -> io::Result<Option<(SocketAddr, usize)>> {
+        self.set_blocks(false)?;
+        arrival(self.socket.recv_from(&mut self.buffer))
+    }
+}
+
+/// What `recv_from` says: nothing has arrived where that is why it failed, or where only an earlier datagram was refused by
+/// its receiver's system.
+fn arrival(result: io::Result<(usize, SocketAddr)>) -> io::Result<Option<(SocketAddr, usize)>> {
+    use ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+    match result {
+        Ok((length, from)) => Ok(Some((from, length))),
+        Err(why)
+            if matches!(
+                why.kind(),
+                WouldBlock | TimedOut | Interrupted | ConnectionReset | ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(why) => Err(why),
+    }
+}
+
+type Command<M> = Box<dyn FnOnce(&mut M, Instant) + Send>;
+
+/// A driver on a thread of its own, which ends with this.
+#[derive(Debug)]
+pub struct Running<M> {
+    thread: Option<JoinHandle<io::Result<M>>>,
+    /// At most [`COMMANDS`] wait; gone when the thread is to end.
+    commands: Option<SyncSender<Command<M>>>,
+    waker: UdpSocket,
+    address: SocketAddr,
+}
+
+/// Drives a machine on a thread of its own; `tell` gets its events there.
+pub fn spawn<M>(
+    mut driver: Driver<M>,
+    mut tell: impl FnMut(M::Event) + Send + 'static,
+) -> io::Result<Running<M>>
+where
+    M: Machine + Send + 'static,
+{
+    let address = driver.local_addr()?;
+    let waker = waker(address)?;
+    let from = waker.local_addr()?;
+    let (commands, waiting) = sync_channel(COMMANDS);
+    let thread = std::thread::Builder::new().name("levada-link".into()).spawn(move || {
+        while obey(&mut driver, &waiting) {
+            driver.turn_but_for(Some(from), A_DAY, &mut tell)?;
+        }
+        Ok(driver.into_machine())
+    })?;
+    Ok(Running { thread: Some(thread), commands: Some(commands), waker, address })
+}
+
+impl<M> Running<M> {
+    /// Where the machine is reached.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells or asks the machine something on its thread; false where too much waits already, or the thread has ended.
+    pub fn with(&self, command: impl FnOnce(&mut M, Instant) + Send + 'static) -> bool {
+        let sent =
+            self.commands.as_ref().is_some_and(|commands| commands.try_send(Box::new(command)).is_ok());
+        self.wake();
+        sent
+    }
+
+    /// Ends the thread and gives the machine back, or the error that ended it.
+    pub fn stop(mut self) -> io::Result<M> {
+        let thread = self.thread.take();
+        self.commands = None;
+        self.wake();
+        let ended = thread.map(JoinHandle::join);
+        ended.and_then(Result::ok).unwrap_or_else(|| Err(io::Error::other("the machine's thread panicked")))
+    }
+
+    fn wake(&self) {
+        // The socket is full of datagrams where this fails, and the thread awake.
+        let _ = self.waker.send(&[]);
+    }
+}
+
+impl<M> Drop for Running<M> {
+    fn drop(&mut self) {
+        self.commands = None;
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // Its error has nobody left to be told.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Does what the owner has told; false once it wants the thread to end.
+fn obey<M: Machine>(driver: &mut Driver<M>, waiting: &Receiver<Command<M>>) -> bool {
+    loop {
+        match waiting.try_recv() {
+            Ok(command) => command(driver.machine(), Instant::now()),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => return false,
+        }
+    }
+}
+
+/// A socket whose empty datagrams end a wait on the one at `address`.
+fn waker(address: SocketAddr) -> io::Result<UdpSocket> {
+    let mut to = address;
+    if to.ip().is_unspecified() {
+        to.set_ip(if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    let waker = UdpSocket::bind((to.ip(), 0))?;
+    waker.connect(to)?;
+    waker.set_nonblocking(true)?;
+    Ok(waker)
+}
+
+/// The longest datagram.
+const LONGEST: usize = 65_535;
+/// Datagrams handed on in a turn at most, so that the machine's time comes too.
+const AT_ONCE: usize = 64;
+/// Commands that wait for the machine's thread at most; further ones are refused.
+const COMMANDS: usize = 1_024;
+/// How long before its time a wait becomes fine, and how fine.
+const FINE: Duration = Duration::from_millis(8);
+const NAP: Duration = Duration::from_micros(500);
+const A_DAY: Duration = Duration::from_secs(86_400);

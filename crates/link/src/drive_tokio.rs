@@ -1,0 +1,338 @@
+//! Drives a machine on tokio: a UDP socket, streams over TCP, and commands from the program around it.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Where the clock is read and the sockets live.
+
+use crate::machine::{
+    Closed, Input, Machine, Output, STREAM_BUFFER, StreamId, StreamInput, StreamOutput, Transmit,
+};
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+mod pipe;
+use pipe::Pipe;
+
+/// What connects a machine to the world: each of them may be absent.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For datagrams; without one they are lost.
+    pub udp: Option<UdpSocket>,
+    /// For streams that others open.
+    pub tcp: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// A UDP socket and a TCP listener on the same address; with port zero, one that is free for both.
+    pub async fn bind(address: SocketAddr) -> io::Result<Sockets> {
+        let mut tries = if address.port() == 0 { 64 } else { 1 };
+        loop {
+            // A port that is free for the one may be taken for the other.
+            let tcp = TcpListener::bind(address).await?;
+            tries -= 1;
+            match UdpSocket::bind(tcp.local_addr()?).await {
+                Ok(udp) => return Ok(Sockets { udp: Some(udp), tcp: Some(tcp) }),
+                Err(why) if tries == 0 => return Err(why),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Where datagrams arrive, or else streams.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match (&self.udp, &self.tcp) {
+            (Some(udp), _) => udp.local_addr(),
+            (None, Some(tcp)) => tcp.local_addr(),
+            (None, None) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// A machine and what connects it; it runs in the task that awaits [`run`](Driver::run), which owns all others.
+pub struct Driver<M> {
+    machine: M,
+    sockets: Sockets,
+    pipes: HashMap<StreamId, Pipe>,
+    tasks: JoinSet<()>,
+    /// What the streams' tasks have for the machine: at most [`WAITING`], then they stop reading.
+    arrivals: mpsc::Receiver<Arrival>,
+    arrive: mpsc::Sender<Arrival>,
+    commands: mpsc::Receiver<Command<M>>,
+    command: mpsc::Sender<Command<M>>,
+    /// Datagrams that the system does not take yet: at most [`OUTBOX`], the oldest leave first and are counted.
+    outbox: VecDeque<(SocketAddr, Bytes)>,
+    /// What the machine is still to be told of what it did itself.
+    owed: Vec<(StreamId, Closed)>,
+    accepted: u32,
+    wait: Option<Instant>,
+    unsent: Arc<AtomicU64>,
+}
+
+/// Something happened on a stream.
+pub(crate) struct Arrival {
+    id: StreamId,
+    /// Tells a stream from an earlier one under its id.
+    serial: u64,
+    what: StreamInput,
+}
+
+type Command<M> = Box<dyn FnOnce(&mut M, Instant) + Send>;
+
+/// Tells a machine something while its driver runs.
+pub struct Remote<M> {
+    commands: mpsc::Sender<Command<M>>,
+    unsent: Arc<AtomicU64>,
+}
+
+impl<M> Clone for Remote<M> {
+    fn clone(&self) -> Remote<M> {
+        Remote { commands: self.commands.clone(), unsent: self.unsent.clone() }
+    }
+}
+
+impl<M> Remote<M> {
+    /// Tells or asks the machine something in its task; false once that has ended. Waits while 256 commands do.
+    pub async fn with(&self, command: impl FnOnce(&mut M, Instant) + Send + 'static) -> bool {
+        self.commands.send(Box::new(command)).await.is_ok()
+    }
+
+    /// The same without waiting; false also where 256 commands wait.
+    pub fn try_with(&self, command: impl FnOnce(&mut M, Instant) + Send + 'static) -> bool {
+        self.commands.try_send(Box::new(command)).is_ok()
+    }
+
+    /// How many datagrams were lost because the system did not take them.
+    pub fn unsent(&self) -> u64 {
+        self.unsent.load(Ordering::Relaxed)
+    }
+}
+
+impl<M: Machine> Driver<M> {
+    /// Connects a machine. It is woken when the driver runs.
+    pub fn new(machine: M, sockets: Sockets) -> Driver<M> {
+        let (arrive, arrivals) = mpsc::channel(WAITING);
+        let (command, commands) = mpsc::channel(WAITING);
+        Driver {
+            machine,
+            sockets,
+            pipes: HashMap::new(),
+            tasks: JoinSet::new(),
+            arrivals,
+            arrive,
+            commands,
+            command,
+            outbox: VecDeque::new(),
+            owed: Vec::new(),
+            accepted: 0,
+            wait: Some(Instant::now()),
+            unsent: Arc::default(),
+        }
+    }
+
+    /// A way to the machine while the driver runs.
+    pub fn remote(&self) -> Remote<M> {
+        Remote { commands: self.command.clone(), unsent: self.unsent.clone() }
+    }
+
+    /// Where it is reached.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.sockets.local_addr()
+    }
+
+    /// Runs until `shutdown` is ready, and gives the machine back; `tell` gets its events. Streams end with it. An error
+    /// is one of the sockets.
+    pub async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        mut tell: impl FnMut(M::Event),
+    ) -> io::Result<M> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            let wait = self.wait.map_or_else(far, tokio::time::Instant::from_std);
+            let timer = tokio::time::sleep_until(wait);
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return Ok(self.machine),
+                () = timer, if self.wait.is_some() => {
+                    self.wait = None;
+                    self.give(Input::Wake, &mut tell);
+                }
+                Some(command) = self.commands.recv() => {
+                    command(&mut self.machine, Instant::now());
+                    self.give(Input::Wake, &mut tell);
+                }
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival, &mut tell),
+                ready = writable(self.sockets.udp.as_ref()), if !self.outbox.is_empty() => {
+                    ready?;
+                    self.flush();
+                }
+                ready = readable(self.sockets.udp.as_ref()) => {
+                    ready?;
+                    self.receive(&mut buffer, &mut tell)?;
+                }
+                accepted = accept(self.sockets.tcp.as_ref()) => self.accepted(accepted, &mut tell),
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    /// Gives the machine what is for it, and does what it wants.
+    fn give(&mut self, input: Input, tell: &mut impl FnMut(M::Event)) {
+        let now = Instant::now();
+        self.machine.handle(now, input);
+        loop {
+            match self.machine.poll(now) {
+                Output::Send(Transmit::Datagram { to, bytes }) => self.send(to, bytes),
+                Output::Send(Transmit::Stream { id, what }) => self.stream(id, what),
+                Output::Event(event) => tell(event),
+                Output::Wait(until) => {
+                    self.wait = until;
+                    let Some((id, why)) = self.owed.pop() else { return };
+                    self.machine.handle(now, Input::Stream { id, what: StreamInput::Closed(why) });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+        if self.outbox.len() >= OUTBOX {
+            self.outbox.pop_front();
+            self.unsent.fetch_add(1, Ordering::Relaxed);
+        }
+        self.outbox.push_back((to, bytes));
+        if self.outbox.len() == 1 {
+            self.flush();
+        }
+    }
+
+    /// Sends what the system takes.
+    fn flush(&mut self) {
+        let Some(udp) = &self.sockets.udp else { return self.outbox.clear() };
+        while let Some((to, bytes)) = self.outbox.front() {
+            match udp.try_send_to(bytes, *to) {
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => return,
+                // A way that is not there loses a datagram, as networks do.
+                sent => drop(self.unsent.fetch_add(u64::from(sent.is_err()), Ordering::Relaxed)),
+            }
+            self.outbox.pop_front();
+        }
+    }
+
+    /// Hands on the datagrams that are there.
+    fn receive(&mut self, buffer: &mut [u8], tell: &mut impl FnMut(M::Event)) -> io::Result<()> {
+        for _ in 0..AT_ONCE {
+            let Some(udp) = &self.sockets.udp else { return Ok(()) };
+            match udp.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let bytes = Bytes::copy_from_slice(&buffer[..length]);
+                    self.give(Input::Datagram { from, bytes }, tell);
+                }
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // An earlier datagram was refused by its receiver's system.
+                Err(why) if is_passing(&why) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, id: StreamId, what: StreamOutput) {
+        match what {
+            StreamOutput::Open { to } if id.is_ours() && !self.pipes.contains_key(&id) => {
+                let pipe = Pipe::connect(id, to, self.arrive.clone(), &mut self.tasks);
+                self.pipes.insert(id, pipe);
+            }
+            StreamOutput::Bytes(bytes) => {
+                if self.pipes.get_mut(&id).is_some_and(|pipe| !pipe.write(bytes)) {
+                    self.pipes.remove(&id);
+                    self.owed.push((id, Closed::Overflow));
+                }
+            }
+            StreamOutput::Close => {
+                if let Some(pipe) = self.pipes.remove(&id) {
+                    pipe.close();
+                }
+            }
+            StreamOutput::Open { .. } => {}
+        }
+    }
+
+    fn arrived(&mut self, arrival: Arrival, tell: &mut impl FnMut(M::Event)) {
+        let Arrival { id, serial, what } = arrival;
+        if self.pipes.get(&id).is_none_or(|pipe| pipe.serial() != serial) {
+            return;
+        }
+        if matches!(what, StreamInput::Closed(_)) {
+            self.pipes.remove(&id);
+        }
+        self.give(Input::Stream { id, what }, tell);
+    }
+
+    /// A stream that another opened; what went wrong with one that did not get so far is its own affair.
+    fn accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, tell: &mut impl FnMut(M::Event)) {
+        let Ok((stream, peer)) = accepted else { return };
+        if self.pipes.len() >= MOST_STREAMS {
+            return;
+        }
+        let id = StreamId::theirs(self.accepted);
+        self.accepted = self.accepted.wrapping_add(1);
+        let pipe = Pipe::accept(id, stream, self.arrive.clone(), &mut self.tasks);
+        self.pipes.insert(id, pipe);
+        self.give(Input::Stream { id, what: StreamInput::Opened { peer } }, tell);
+    }
+}
+
+/// Ready when a datagram has arrived; never without a socket.
+async fn readable(udp: Option<&UdpSocket>) -> io::Result<()> {
+    match udp {
+        Some(udp) => udp.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ready when a datagram can be sent; never without a socket.
+async fn writable(udp: Option<&UdpSocket>) -> io::Result<()> {
+    match udp {
+        Some(udp) => udp.writable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ready when a stream has been opened; never without a listener.
+async fn accept(tcp: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    let Some(tcp) = tcp else { return std::future::pending().await };
+    let accepted = tcp.accept().await;
+    if accepted.as_ref().is_err_and(|why| !is_passing(why)) {
+        // Out of descriptors, most likely: the streams that end will free some.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    accepted
+}
+
+fn is_passing(why: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(why.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// A time that does not come while anybody waits.
+fn far() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(86_400)
+}
+
+/// The longest datagram.
+const LONGEST: usize = 65_535;
+/// Datagrams handed on at once at most, so that all else comes too.
+const AT_ONCE: usize = 64;
+/// Datagrams that wait to be sent at most.
+const OUTBOX: usize = 4_096;
+/// Arrivals, and commands, that wait for the machine at most.
+const WAITING: usize = 256;
+/// Streams at once at most; further ones are closed as soon as they are accepted.
+const MOST_STREAMS: usize = 16_384;
