@@ -17,6 +17,7 @@ mod wheel;
 
 pub use config::Config;
 pub use framing::Framing;
+pub use icy::block as title_block;
 pub use stats::{ReactorStats, RenditionStats, Stats};
 pub use transport::Transport;
 
@@ -155,6 +156,7 @@ impl Egress {
     /// Ends everybody with [`End::Shutdown`] when they have what is there for them, the slow ones after `patience`.
     /// Waits until nobody is left.
     pub fn shutdown(&self, patience: Duration) {
+        let patience = patience.min(LONGEST_SHUTDOWN);
         let deadline = Instant::now() + patience;
         let (done, all_done) = mpsc::channel();
         self.tell(|| Command::Shutdown(Closing { deadline, done: Some(done.clone()) }));
@@ -179,6 +181,8 @@ impl Egress {
 
 /// Bytes worth a write: below this the cost per byte grows, above it hardly falls any more (bench/README.md).
 const WRITE: f64 = 16_384.0;
+/// Nobody waits longer than this for a server to stop.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 3_600);
 /// What a reactor may need beyond a shutdown's deadline.
 const GRACE: Duration = Duration::from_secs(1);
 

@@ -49,7 +49,7 @@ impl Crowd {
         config: &Config,
         now: Instant,
     ) -> Crowd {
-        let keep = Keep { time: config.lag + MARGIN, bytes: config.lag_bytes as u64 + BATCH as u64 };
+        let keep = Keep { time: config.lag.saturating_add(MARGIN), bytes: room(config.lag_bytes, 0) };
         Crowd {
             rendition,
             reel: Reel::new(keep, now),
@@ -71,7 +71,7 @@ impl Crowd {
     pub(super) fn widen(&mut self, burst: Start, config: &Config) {
         if let Start::Burst { time, bytes } = burst {
             let time = config.lag.saturating_add(time).saturating_add(MARGIN);
-            self.reel.widen(Keep { time, bytes: (config.lag_bytes + bytes + BATCH) as u64 });
+            self.reel.widen(Keep { time, bytes: room(config.lag_bytes, bytes) });
         }
     }
 
@@ -172,6 +172,11 @@ impl Drop for Crowd {
     fn drop(&mut self) {
         self.rendition.off_open(&self.bell);
     }
+}
+
+/// Bytes that a reel holds for a burst and the lag allowed beyond it.
+fn room(lag: usize, burst: usize) -> u64 {
+    lag.saturating_add(burst).saturating_add(BATCH) as u64
 }
 
 /// Removes number `number`; gives who has that number now.

@@ -120,7 +120,7 @@ impl Place {
         }
         self.cursor.offset = entry.offset;
         (self.hungry, self.bare) = (false, false);
-        let (time, bytes) = (config.lag + reel.lag(entry.offset), reel.end() - entry.offset);
+        let (time, bytes) = (config.lag.saturating_add(reel.lag(entry.offset)), reel.end() - entry.offset);
         self.slack = Slack {
             millis: u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
             bytes: u32::try_from(bytes.saturating_add(config.lag_bytes as u64)).unwrap_or(u32::MAX),

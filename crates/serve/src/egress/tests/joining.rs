@@ -213,3 +213,27 @@ fn a_reactor_that_panics_ends_its_listeners_is_counted_and_goes_on() {
     assert_eq!(next.pages(1), [('E', 0)]);
     assert_eq!(stage.egress.stats().reactors[0].failures, 1);
 }
+
+#[test]
+fn no_number_is_too_large() {
+    let most = Config {
+        reactors: 1,
+        lag: Duration::MAX,
+        lag_bytes: usize::MAX,
+        skips: u32::MAX,
+        stall: Duration::MAX,
+        unsent: u32::MAX,
+        send_buffer: usize::MAX,
+    };
+    let stage = Stage::with(most);
+    let rendition = rendition(1);
+    let mut source = Source::of(&rendition, b'a');
+    source.entries(1, 100);
+    let mut client = stage.join_with(&rendition, |joining| {
+        joining.burst = Start::Burst { time: Duration::MAX, bytes: usize::MAX };
+        joining.pace = Pace::Every(Duration::MAX);
+        joining.framing = Framing::Icy { metaint: usize::MAX };
+    });
+    source.entries(1, 100);
+    assert_eq!(client.pages(2), [('E', 0), ('E', 1)]);
+}
