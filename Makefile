@@ -39,3 +39,16 @@ demo:
 bench: debian
 	$(CARGO) build --release --locked
 	bench/icecast.py
+
+FOR ?= 60
+## fuzz     each door of fuzz/ for FOR seconds (60) with libFuzzer; TARGETS="a b" chooses; needs a C++ compiler
+fuzz:
+	FOR=$(FOR) ci/fuzz.sh $(TARGETS)
+
+## fuzz-smoke  each door over its corpus and some mutants: what `make test` does of it
+fuzz-smoke:
+	$(CARGO) test -p levada-fuzz --locked
+
+## faults   bad days at length: thousands of killed clients, a starved server
+faults:
+	LEVADA_FAULTS=10 $(CARGO) test -p levada --locked --test hostile --test faults

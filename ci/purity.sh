@@ -20,10 +20,11 @@ allowed() {
     levada-lab) echo levada-link levada-capture levada-media levada-rtmp ;;
     levada) echo levada-media levada-link levada-channel levada-codec levada-rtmp levada-device levada-talk \
       levada-swarm levada-capture levada-serve levada-lab ;;
+    levada-fuzz) echo levada-media levada-link levada-rtmp levada-serve ;;
     *) complain "crate $1 is not in the map" ;;
   esac
 }
-for manifest in crates/*/Cargo.toml; do
+for manifest in crates/*/Cargo.toml fuzz/Cargo.toml; do
   name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n1)
   for import in $(tree -p "$name" --depth 1 | grep '^levada' | grep -vx "$name"); do
     case " $(allowed "$name" | tr '\n' ' ') " in *" $import "*) ;; *) complain "$name must not import $import" ;; esac

@@ -67,7 +67,7 @@ impl Interleave {
 /// is one) padded with zeroes. At most 4,081 bytes in all; what does not fit is cut at a character's end.
 ///
 /// Players look for `';` as the end of a value and nothing is escaped, so that pair is broken by a space inside one.
-pub(super) fn block(tags: &Tags) -> Vec<u8> {
+pub fn block(tags: &Tags) -> Vec<u8> {
     let url = match tags.url.len() {
         0 => String::new(),
         _ => format!("StreamUrl='{}';", clean(&tags.url, LARGEST / 2)),
