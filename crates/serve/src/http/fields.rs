@@ -21,10 +21,11 @@ impl Fields {
             .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     }
 
-    /// The fields that the HTTP parser found.
+    /// The fields that the HTTP parser found. Each value is one line, also where an answer's was folded.
     pub(super) fn parsed(headers: &[httparse::Header<'_>]) -> Fields {
         let own = |field: &httparse::Header<'_>| {
-            (field.name.to_owned(), String::from_utf8_lossy(field.value).trim().to_owned())
+            let value = String::from_utf8_lossy(field.value).replace(char::is_control, " ");
+            (field.name.to_owned(), value.trim().to_owned())
         };
         Fields(headers.iter().map(own).collect())
     }

@@ -134,12 +134,16 @@ impl HeadReader {
     /// When the bytes can be no request, or the head is larger than the limits.
     pub fn read(&self, bytes: &[u8]) -> Result<Option<First>, BadHead> {
         let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        if blank > self.longest {
+            return Err(BadHead::TooLarge(self.longest));
+        }
         let bytes = &bytes[blank..];
         let window = &bytes[..bytes.len().min(self.longest)];
         if let Some(password) = shoutcast_password(window) {
             return Ok(Some(First::Shoutcast(password.0, blank + password.1)));
         }
-        match parse(window)? {
+        let parsed = if may_change(window) { None } else { parse(window)? };
+        match parsed {
             Some((head, used)) => Ok(Some(First::Request(head, blank + used))),
             None if bytes.len() > self.longest => Err(BadHead::TooLarge(self.longest)),
             None => Ok(None),
@@ -203,6 +207,14 @@ fn shoutcast_password(bytes: &[u8]) -> Option<(String, usize)> {
     plain.then(|| (String::from_utf8_lossy(line).into_owned(), end + 1))
 }
 
+/// Whether the first line goes on and may yet become a password or end in `ICE/1.0`, which HTTP's parser would refuse.
+fn may_change(bytes: &[u8]) -> bool {
+    let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let password = line.len() <= LONGEST_PASSWORD && line.iter().all(u8::is_ascii_graphic);
+    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    password || !line.contains(&b'\n') && b"ICE/1.0".starts_with(last)
+}
+
 fn blank_line(bytes: &[u8]) -> Option<usize> {
     let crlf = bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4);
     let lf = bytes.windows(2).position(|w| w == b"\n\n").map(|at| at + 2);
@@ -262,7 +274,11 @@ mod tests {
 
     #[test]
     fn ice_is_understood_and_answered_as_http_1_0() {
-        let head = request("SOURCE /m ICE/1.0\r\nice-name: N\r\n\r\n");
+        let text = "SOURCE /m ICE/1.0\r\nice-name: N\r\n\r\n";
+        for end in 0..text.len() {
+            assert_eq!(HeadReader::default().read(&text.as_bytes()[..end]), Ok(None), "{end}");
+        }
+        let head = request(text);
         assert_eq!((head.version, head.version.answer()), (Version::Ice10, "HTTP/1.0"));
         assert_eq!(head.field("Ice-Name"), Some("N"));
         assert!(!head.keep_alive());
@@ -277,6 +293,22 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!((head.field("icy-name"), used), (Some("N"), 39));
+    }
+
+    #[test]
+    fn a_password_may_come_in_pieces_and_have_any_characters() {
+        let line = b"hush:<(pass)>\r\n";
+        for end in 0..line.len() {
+            assert_eq!(HeadReader::default().read(&line[..end]), Ok(None), "{end}");
+        }
+        let first = HeadReader::default().read(line);
+        assert_eq!(first, Ok(Some(First::Shoutcast("hush:<(pass)>".into(), line.len()))));
+    }
+
+    #[test]
+    fn empty_lines_in_front_do_not_go_on_for_ever() {
+        assert_eq!(HeadReader::default().read(&b"\r\n".repeat(4_096)), Ok(None));
+        assert_eq!(HeadReader::default().read(&b"\r\n".repeat(4_097)), Err(BadHead::TooLarge(8_192)));
     }
 
     #[test]

@@ -85,6 +85,13 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_value_is_one_line() {
+        let text = b"HTTP/1.1 200 OK\r\nice-name: a\r\n b\r\n\r\n";
+        let (reply, _) = Reply::read(text).unwrap().unwrap();
+        assert_eq!(reply.field("ice-name"), Some("a   b"));
+    }
+
+    #[test]
     fn shoutcast_answers_in_its_own_name() {
         let text = b"ICY 200 OK\r\nicy-metaint:8192\r\n\r\nDATA";
         assert_eq!(Reply::read(&text[..3]), Ok(None));
