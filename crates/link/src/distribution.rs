@@ -10,6 +10,7 @@ mod normal;
 mod table;
 
 use copula::Spectrum;
+use table::Ranked;
 pub(crate) use table::SCALE;
 pub use table::{Table, TableError};
 
@@ -97,11 +98,17 @@ impl Distribution {
 
     /// The table with which netem would draw it; `None` for uniform, for which it uses none.
     pub fn table(&self) -> Option<Arc<Table>> {
+        let computed = |once: &'static OnceLock<Arc<Table>>| {
+            let table = || Arc::new(Table::of(self.name(), |p| self.shape().quantile(p)));
+            Some(once.get_or_init(table).clone())
+        };
         match self {
             Distribution::Uniform => None,
+            Distribution::Normal => computed(&TABLES[0]),
+            Distribution::Pareto => computed(&TABLES[1]),
+            Distribution::ParetoNormal => computed(&TABLES[2]),
             Distribution::Table(table) => Some(table.clone()),
             Distribution::Measured(measured) => Table::fit(&measured.name, &measured.sorted).map(Arc::new),
-            named => Some(Arc::new(Table::of(named.name(), |p| named.shape().quantile(p)))),
         }
     }
 
@@ -111,11 +118,7 @@ impl Distribution {
             Distribution::Normal => Shape::Normal,
             Distribution::Pareto => Shape::Pareto,
             Distribution::ParetoNormal => Shape::Mixed,
-            Distribution::Table(table) => {
-                let mut steps: Vec<f64> = table.entries().iter().map(|e| f64::from(*e) / SCALE).collect();
-                steps.sort_unstable_by(f64::total_cmp);
-                Shape::Steps(steps.into())
-            }
+            Distribution::Table(table) => Shape::Steps(table.ranked()),
             Distribution::Measured(measured) => Shape::Measured(measured.clone()),
         }
     }
@@ -128,7 +131,7 @@ enum Shape {
     Normal,
     Pareto,
     Mixed,
-    Steps(Arc<[f64]>),
+    Steps(Arc<Ranked>),
     Measured(Arc<Measured>),
 }
 
@@ -146,8 +149,7 @@ impl Shape {
             Shape::Normal => normal::quantile(p),
             Shape::Pareto => pareto(p),
             Shape::Mixed => mixed(p) * *MIXED_SCALE,
-            // The index is at most the length where p rounds to one.
-            Shape::Steps(steps) => steps[((p * steps.len() as f64) as usize).min(steps.len() - 1)],
+            Shape::Steps(ranked) => ranked.at(p),
             Shape::Measured(measured) => measured.quantile(p),
         }
     }
@@ -161,7 +163,7 @@ impl Shape {
             Shape::Uniform => UNIFORM.get_or_init(|| Spectrum::of(f)).solve(wanted),
             Shape::Pareto => PARETO.get_or_init(|| Spectrum::of(f)).solve(wanted),
             Shape::Mixed => MIXED.get_or_init(|| Spectrum::of(f)).solve(wanted),
-            Shape::Steps(_) => Spectrum::of(f).solve(wanted),
+            Shape::Steps(ranked) => ranked.spectrum.get_or_init(|| Spectrum::of(f)).solve(wanted),
             Shape::Measured(measured) => measured.spectrum.get_or_init(|| Spectrum::of(f)).solve(wanted),
         }
     }
@@ -243,6 +245,7 @@ const CUT: f64 = 10.0;
 const LEAST: f64 = 1e-16;
 const RANKS: usize = 65_536;
 
+static TABLES: [OnceLock<Arc<Table>>; 3] = [const { OnceLock::new() }; 3];
 static UNIFORM: OnceLock<Spectrum> = OnceLock::new();
 static PARETO: OnceLock<Spectrum> = OnceLock::new();
 static MIXED: OnceLock<Spectrum> = OnceLock::new();

@@ -117,7 +117,7 @@ pub const PRESETS: [Preset; 15] = [
     },
     Preset {
         name: "edge",
-        about: "The last bar of an old mobile network, as WebPageTest's \"2G\"/EDGE: 240 kbit/s down, 200 up, 840 ms round trip.",
+        about: "The last bar of an old mobile network, as WebPageTest's \"EDGE\": 240 kbit/s down, 200 up, 840 ms round trip.",
         up: "rate=200kbit queue=3s delay=420ms",
         down: "rate=240kbit queue=3s delay=420ms",
     },

@@ -27,6 +27,18 @@ impl Default for Room {
     }
 }
 
+impl Room {
+    /// The most packets and the most bytes, on a link whose lowest rate is `slowest`.
+    pub(crate) fn limits(self, slowest: Option<Bitrate>) -> (u64, u64) {
+        match (self, slowest) {
+            (Room::Packets(n), _) => (u64::from(n), u64::MAX),
+            (Room::Bytes(size), _) => (u64::MAX, size.0),
+            (Room::Time(time), Some(rate)) => (u64::MAX, rate.bytes_in(time)),
+            (Room::Time(_), None) => (1_000, u64::MAX),
+        }
+    }
+}
+
 /// Who leaves the queue, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Discipline {
@@ -101,12 +113,7 @@ pub(crate) struct Queue {
 impl Queue {
     /// Takes on new limits; packets that wait already stay.
     pub(crate) fn change(&mut self, room: Room, discipline: Discipline, slowest: Option<Bitrate>) {
-        (self.most_packets, self.most_bytes) = match (room, slowest) {
-            (Room::Packets(n), _) => (u64::from(n), u64::MAX),
-            (Room::Bytes(size), _) => (u64::MAX, size.0),
-            (Room::Time(time), Some(rate)) => (u64::MAX, rate.bytes_in(time)),
-            (Room::Time(_), None) => (1_000, u64::MAX),
-        };
+        (self.most_packets, self.most_bytes) = room.limits(slowest);
         self.drop_head = discipline == Discipline::DropHead;
         match (discipline, &mut self.codel) {
             (Discipline::Codel { target, interval, ecn }, Some(codel)) => {

@@ -1,17 +1,44 @@
 //! Tables of a distribution as netem reads them: signed 16 bit, 8192 to the deviation.
 
 use super::Shape;
+use super::copula::Spectrum;
+use std::sync::{Arc, OnceLock};
 
 /// A netem distribution table.
 ///
 /// Its text is whole numbers between blanks, with `#` comments to the end of a line; at most 16384 of them. Tables
 /// of the usual names are computed from their formulas.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Table {
     name: String,
     /// In rising order where it was computed, else as the file has it.
     entries: Vec<i16>,
+    /// The same in rising order, made when first drawn from.
+    ranked: OnceLock<Arc<Ranked>>,
 }
+
+/// The values of a table in rising order, in deviations.
+#[derive(Debug)]
+pub(super) struct Ranked {
+    pub(super) values: Vec<f64>,
+    pub(super) spectrum: OnceLock<Spectrum>,
+}
+
+impl Ranked {
+    /// The value of rank `p`; the index is the length where `p` rounds to one.
+    pub(super) fn at(&self, p: f64) -> f64 {
+        let place = (p * self.values.len() as f64) as usize;
+        self.values[place.min(self.values.len() - 1)]
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Table) -> bool {
+        self.name == other.name && self.entries == other.entries
+    }
+}
+
+impl Eq for Table {}
 
 /// Why a distribution file was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +77,7 @@ impl Table {
         if entries.is_empty() {
             return Err(TableError::Empty);
         }
-        Ok(Table { name: name.into(), entries })
+        Ok(Table::new(name, entries))
     }
 
     /// The table of 4096 numbers that `shape` gives by its formula.
@@ -60,7 +87,7 @@ impl Table {
             // A float cast saturates, as tc's tables stop at four deviations.
             value.round() as i16
         };
-        Table { name: name.into(), entries: (0..COMPUTED).map(entry).collect() }
+        Table::new(name, (0..COMPUTED).map(entry).collect())
     }
 
     /// The measured delays `nanos` as a table: what netem needs to show their distribution again under a delay of
@@ -70,6 +97,19 @@ impl Table {
         let mean = shape.mean();
         let deviation = shape.deviation(mean);
         (deviation > 0.0).then(|| Table::of(name, |p| (shape.quantile(p) - mean) / deviation))
+    }
+
+    fn new(name: &str, entries: Vec<i16>) -> Table {
+        Table { name: name.into(), entries, ranked: OnceLock::new() }
+    }
+
+    pub(super) fn ranked(&self) -> Arc<Ranked> {
+        let rank = || {
+            let mut values: Vec<f64> = self.entries.iter().map(|entry| f64::from(*entry) / SCALE).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            Arc::new(Ranked { values, spectrum: OnceLock::new() })
+        };
+        self.ranked.get_or_init(rank).clone()
     }
 
     /// What it is called: the word after `distribution`.

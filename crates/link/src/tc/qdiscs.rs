@@ -58,9 +58,18 @@ pub struct Reply {
 impl Devices {
     /// Interfaces with these names and no qdisc of their own; they are listed in this order.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Devices {
-        let order: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let by_name = order.iter().map(|name| (name.clone(), Vec::new())).collect();
-        Devices { by_name, order, compat: Compat::Physical, next: 0x8001 }
+        let mut devices =
+            Devices { by_name: BTreeMap::new(), order: Vec::new(), compat: Compat::Physical, next: 0x8001 };
+        names.into_iter().for_each(|name| devices.add(name));
+        devices
+    }
+
+    /// Adds an interface, at the end of the list; one of that name that is there stays as it is.
+    pub fn add(&mut self, name: &str) {
+        if !self.by_name.contains_key(name) {
+            self.by_name.insert(name.into(), Vec::new());
+            self.order.push(name.into());
+        }
     }
 
     /// Lets netem be what the kernel does, from the next command on.

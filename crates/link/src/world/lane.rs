@@ -9,7 +9,7 @@ use crate::chance::mix;
 use crate::emulate::{Chancy, LONGEST_PACKET};
 use crate::queue::{Marks, Packet};
 use crate::serial::{Serial, Service};
-use crate::{Compat, Discipline, Link, LinkConfig, Outages, Room, Why};
+use crate::{Compat, Discipline, Link, LinkConfig, Outages, Why};
 use std::collections::VecDeque;
 
 /// A link whose every verdict is immediate.
@@ -61,12 +61,7 @@ impl Lane {
             && config.slots.is_none()
             && config.discipline == Discipline::DropTail
             && config.compat == Compat::Physical;
-        let (most_packets, most_bytes) = match (config.queue, config.rate) {
-            (Room::Packets(n), _) => (u64::from(n), u64::MAX),
-            (Room::Bytes(size), _) => (u64::MAX, size.0),
-            (Room::Time(time), Some(rate)) => (u64::MAX, rate.bytes_in(time)),
-            (Room::Time(_), None) => (1_000, u64::MAX),
-        };
+        let (most_packets, most_bytes) = config.queue.limits(config.slowest());
         immediate.then(|| Lane {
             serial: Serial::new(config),
             delay: crate::units::nanos(config.delay),
