@@ -44,10 +44,7 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
 
 #[test]
 fn one_slow_listener_takes_nothing_from_the_others() {
-    let stage = Stage::with(impatient());
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air_with(impatient());
     let slow = stage.join(&rendition);
     let low = |joining: &mut Joining| joining.pace = Pace::Low;
     let mut others: Vec<_> = (0..10).map(|_| stage.join_with(&rendition, low)).collect();
@@ -64,10 +61,7 @@ fn one_slow_listener_takes_nothing_from_the_others() {
 
 #[test]
 fn whose_socket_takes_nothing_for_too_long_is_dropped() {
-    let stage = Stage::with(impatient());
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air_with(impatient());
     let slow = stage.join(&rendition);
     fill(&stage, &mut source);
     assert_eq!(stage.end_of(&slow), End::Slow);
@@ -75,10 +69,8 @@ fn whose_socket_takes_nothing_for_too_long_is_dropped() {
 
 #[test]
 fn who_had_to_be_moved_too_often_is_dropped() {
-    let stage = Stage::with(Config { skips: 2, stall: PATIENCE, ..impatient() });
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) =
+        Stage::on_air_with(Config { skips: 2, stall: PATIENCE, ..impatient() });
     let slow = stage.join(&rendition);
     fill(&stage, &mut source);
     let began = Instant::now();
@@ -116,7 +108,8 @@ fn what_a_channel_cannot_hold_is_counted_and_listeners_go_on_at_an_entry() {
     let mut source = Source::of(&rendition, b'a');
     source.headers();
     source.entries(1, 100);
-    let mut client = stage.join_with(&rendition, |joining| joining.pace = Pace::Every(Duration::from_secs(1)));
+    let mut client =
+        stage.join_with(&rendition, |joining| joining.pace = Pace::Every(Duration::from_secs(1)));
     assert_eq!(client.pages(3), [('H', 0), ('H', 1), ('E', 0)]);
     while stage.egress.stats().reactors[0].missed == 0 {
         source.entries(500, 10);
