@@ -135,11 +135,11 @@ def main():
                 for server in ("icecast2", "levada"):
                     got = measure(server, scenario, folder, a.levada)
                     seen[server].append(got)
-                    raw.write(json.dumps({"scenario": scenario, "server": server, **got}) + "\n")
+                    raw.write(json.dumps({"scenario": scenario, "program": server, **got}) + "\n")
                 chunk = max(400, int(seen["levada"][-1]["mean_read"]))
                 got = bare(scenario, chunk, a.levada)
                 seen["bare"].append(got)
-                raw.write(json.dumps({"scenario": scenario, "server": "bare", **got}) + "\n")
+                raw.write(json.dumps({"scenario": scenario, "program": "bare", **got}) + "\n")
                 raw.flush()
                 print(f"{scenario} {rep + 1}/{a.reps}", file=sys.stderr, flush=True)
             rows.append((scenario, seen))

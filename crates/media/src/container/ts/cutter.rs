@@ -14,7 +14,8 @@ use bytes::{Bytes, BytesMut};
 use std::{collections::VecDeque, time::Duration};
 
 /// The header set is the tables, where they change; where they repeat they stay in the stream. A newcomer begins where
-/// a key picture of the first video stream begins, or any sound where there are no pictures.
+/// a key picture of the first video stream begins, or any sound where there are no pictures, or
+/// anywhere if no table says what there is.
 ///
 /// A page ends with the packet that ends a PES packet, so no frame waits for the next one: that is where its length is
 /// reached, or, without a length, where a packet is stuffed, which happens to the last unless it is exactly full.
@@ -32,6 +33,8 @@ pub struct Cutter {
     ready: VecDeque<(Page, Option<Bytes>)>,
     clock: Unwrap33,
     newest: Option<Duration>,
+    /// Packets that came while no map told what is in the stream.
+    unmapped: usize,
 }
 
 impl Cutter {
@@ -95,7 +98,14 @@ impl Cutter {
         self.release(set);
     }
 
+    /// A stream that never says what is in it can be begun with any page: there is nothing to wait for.
     fn hold(&mut self, packet: &Packet) {
+        if self.program.main().is_none() {
+            self.unmapped += 1;
+            if self.held.is_empty() && self.unmapped > UNMAPPED {
+                self.role = Role::Entry;
+            }
+        }
         self.held.extend_from_slice(&packet.bytes);
         if self.held.len() >= MOST_PACKETS * SIZE {
             self.release(None);
@@ -157,3 +167,5 @@ impl Cut for Cutter {
 
 /// 8 KiB: what a socket takes in one write for little more than the price of the call.
 const MOST_PACKETS: usize = 43;
+/// 96 KiB: tables come every 100 ms (ISO 13818-1 leaves it open, DVB does not), which is less up to 7 Mbit/s.
+const UNMAPPED: usize = 512;

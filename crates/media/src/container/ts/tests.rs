@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Cut, Demux as _, Item,
+    Cut, Demux as _, Item, Role,
     container::sketch::{pages, roles},
     splice::Rounds,
 };
@@ -142,4 +142,15 @@ fn a_loop_shifts_times_and_lets_counters_go_on() {
         .collect();
     assert_eq!(times, [1000, 4600, 8200, 11_800, 15_400, 19_000]);
     assert_eq!(splice.round().map(|round| round.as_millis()), Some(120));
+}
+
+#[test]
+fn a_stream_without_tables_can_be_begun_anywhere() {
+    let mut cutter = Cutter::new();
+    let stream: Vec<u8> =
+        (0..1200).flat_map(|n| packet(0x100, false, n as u8 & 15, 0, &[0x55; 184])).collect();
+    cutter.push(&stream);
+    let pages: Vec<_> = std::iter::from_fn(|| cutter.poll()).collect();
+    assert!(pages.iter().filter(|page| page.role == Role::Entry).count() > 10);
+    assert_ne!(pages[0].role, Role::Entry);
 }
