@@ -166,7 +166,8 @@ impl<H: Header> Reader<H> {
 
     /// The size of a free-format frame, which only the next header tells.
     fn measure(&self, header: H, rest: &[u8], searched: usize) -> Confirm<H> {
-        for size in searched.max(H::LEN)..LARGEST_FREE {
+        // a frame is longer than its header and its padding, or there would be no end of them
+        for size in searched.max(H::LEN + header.padding())..LARGEST_FREE {
             if rest.len() < size + H::LEN {
                 return if self.window.ended() { Confirm::No } else { Confirm::Wait(size) };
             }

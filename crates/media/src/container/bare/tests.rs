@@ -117,6 +117,17 @@ fn free_format_frames_are_measured_by_the_next_header() {
 }
 
 #[test]
+fn no_frame_of_free_format_is_empty() {
+    // layer I: the padding of the first is as long as a header
+    let bytes = [[0xff, 0xff, 0x02, 0], [0xff, 0xff, 0, 0], [0xff, 0xff, 0, 0]].concat();
+    let mut cutter = Cutter::<mpa::Header>::new();
+    cutter.push(&bytes);
+    cutter.finish();
+    let pages: Vec<_> = std::iter::from_fn(|| cutter.poll()).take(bytes.len()).collect();
+    assert!(pages.iter().all(|page| !page.bytes.is_empty()));
+}
+
+#[test]
 fn a_loop_drops_tags_and_keeps_time() {
     let mut splice = Splice::<mpa::Header>::new();
     let file = [id3(b"Loop"), frame(0), frame(0), frame(0), vec![0xff; 100]].concat();

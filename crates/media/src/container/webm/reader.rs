@@ -97,7 +97,9 @@ impl Reader {
     }
 
     fn leaf(&self, front: &[u8], head: Head, size: usize) -> Look {
-        if matches!(head.id, id::SIMPLE_BLOCK | id::BLOCK_GROUP) && !self.is_block(front, head) {
+        if matches!(head.id, id::SIMPLE_BLOCK | id::BLOCK_GROUP)
+            && !self.is_block(&front[..size.min(front.len())], head)
+        {
             return Look::No;
         }
         if front.len() < size {
@@ -106,9 +108,9 @@ impl Reader {
         Look::Unit { id: head.id, body: head.len, size }
     }
 
-    /// Whether the first bytes of a block are believable, as far as they are there.
-    fn is_block(&self, front: &[u8], head: Head) -> bool {
-        let body = front.get(head.len..).unwrap_or_default();
+    /// Whether the first bytes of a block are believable, as far as they are there; what is behind it says nothing.
+    fn is_block(&self, block: &[u8], head: Head) -> bool {
+        let body = block.get(head.len..).unwrap_or_default();
         if head.id == id::BLOCK_GROUP {
             return body.first().is_none_or(|first| GROUP_BEGINS.contains(first));
         }

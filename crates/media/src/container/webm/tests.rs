@@ -122,6 +122,16 @@ fn absurd_sizes_are_skipped_without_waiting_for_them() {
 }
 
 #[test]
+fn what_is_behind_a_short_block_says_nothing_of_it() {
+    let stream = [header(), cluster(0), vec![0xa3, 0x81, 0x81], element(0xec, &[0xff; 2])].concat();
+    let mut cutter = Cutter::new();
+    let mut pages: Vec<_> = stream.chunks(1).flat_map(|byte| sketch::pages(&mut cutter, byte)).collect();
+    cutter.finish();
+    pages.extend(sketch::pages(&mut cutter, &[]));
+    assert_eq!(pages, self::pages(&stream));
+}
+
+#[test]
 fn an_element_of_a_later_standard_is_passed_on() {
     let stream =
         [header(), cluster(0), element(0x4dbb, &[1, 2]), picture(0, true), picture(40, false)].concat();
