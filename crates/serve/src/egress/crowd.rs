@@ -3,6 +3,7 @@
 use super::{
     Config,
     inbox::{Bell, Inbox},
+    place::Place,
     reel::{Keep, Reel},
     stats::RenditionTally,
     wheel::Tick,
@@ -140,6 +141,11 @@ impl Crowd {
     /// The bell rang.
     pub(super) fn rung(&mut self) {
         self.hung = false;
+    }
+
+    /// A member has a new place, which may be before all others.
+    pub(super) fn keep_for(&mut self, place: &Place) {
+        self.floor = self.floor.min(place.needs().unwrap_or(u64::MAX));
     }
 
     pub(super) fn enter(&mut self, key: u32) -> u32 {

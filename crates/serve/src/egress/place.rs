@@ -176,9 +176,10 @@ impl Place {
         (!self.hungry && !self.bare).then(|| reel.header_before(self.cursor.offset))
     }
 
-    /// It goes on on another reel, whose titles it has not heard.
-    pub(super) fn change_reel(&mut self) {
+    /// It has no place until it [begins](Place::begin) on another reel, whose titles it has not heard.
+    pub(super) fn leave_reel(&mut self) {
         self.cursor.layout.move_on();
+        self.hungry = true;
     }
 
     /// Sets out for `then` at the end of what the reel has now, unless it is to end anyway.

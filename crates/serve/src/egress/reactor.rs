@@ -175,9 +175,10 @@ impl Reactor {
             let Some(listener) = self.listeners.get_mut(key).filter(|listener| !listener.blocked) else {
                 return;
             };
-            let crowd = &self.crowds[listener.crowd as usize];
+            let crowd = &mut self.crowds[listener.crowd as usize];
             if listener.place.is_hungry() {
                 listener.place.feed(&crowd.reel, &self.post.config);
+                crowd.keep_for(&listener.place);
             }
             let flushed = listener.flush(&crowd.reel, self.tick);
             let tally = &self.post.tally;
@@ -236,18 +237,22 @@ impl Reactor {
 
     /// Lets the oldest pages go, after moving those who still need them.
     fn make_room(&mut self, key: usize) {
-        let crowd = &self.crowds[key];
+        let Some(crowd) = self.crowds.get(key) else { return };
         let Some(due) = crowd.reel.due() else { return };
-        if crowd.floor < due {
-            self.rescue(key, due);
+        let (id, mut floor) = (crowd.rendition.id, crowd.floor);
+        if floor < due {
+            floor = self.rescue(key, due);
         }
-        if let Some(crowd) = self.crowds.get_mut(key) {
+        // moving somebody may have ended the crowd, and another may have its key
+        if let Some(crowd) = self.crowds.get_mut(key).filter(|crowd| crowd.rendition.id == id) {
+            crowd.floor = floor;
             crowd.reel.evict(due);
         }
     }
 
-    /// Sees to it that no member needs anything before `due`: those whose turn has not come are served, the others move.
-    fn rescue(&mut self, key: usize, due: u64) {
+    /// Sees to it that no member needs anything before `due`: those whose turn has not come are served, the others
+    /// move. Gives the first offset that any still needs.
+    fn rescue(&mut self, key: usize, due: u64) -> u64 {
         let mut floor = u64::MAX;
         for member in self.crowds[key].members.clone() {
             if self.needs(member, key) < due {
@@ -258,9 +263,7 @@ impl Reactor {
             }
             floor = floor.min(self.needs(member, key));
         }
-        if let Some(crowd) = self.crowds.get_mut(key) {
-            crowd.floor = floor;
-        }
+        floor
     }
 
     /// The first offset that a listener needs, if it is still in this crowd.
@@ -293,8 +296,7 @@ impl Reactor {
         let had = listener.place.header(&self.crowds[listener.crowd as usize].reel);
         let target = self.crowd_of(to);
         self.leave_crowd(key);
-        self.listeners[key].place.change_reel();
-        self.fill(target);
+        self.listeners[key].place.leave_reel();
         self.enter_crowd(key, target, levada_channel::Start::Entry, had);
     }
 

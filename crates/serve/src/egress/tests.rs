@@ -1,5 +1,6 @@
 //! Egress over loopback: every byte that a listener gets is accounted for.
 
+mod crowded;
 pub(super) mod deframed;
 mod joining;
 mod moving;

@@ -209,7 +209,7 @@ fn a_shift_ends_at_a_page_and_begins_at_the_newest_entry_of_the_other() {
     push(&mut old, [script.entry(10)]);
     assert!(matches!(player.write_all(&old), Some(Then::Hop(to)) if to.id == RenditionId(2)));
     let had = player.place.header(&old);
-    player.place.change_reel();
+    player.place.leave_reel();
     player.place.begin(new.join(Start::Entry), &new, had, &player.config);
     player.write_all(&new);
     let same_set = [('H', 0), ('H', 1), ('E', 4), ('P', 5), ('E', 4), ('P', 5)];
@@ -335,7 +335,7 @@ impl World {
         let had = self.player.place.header(&self.reels[self.here]);
         self.here = to.id.0 as usize;
         let reel = &self.reels[self.here];
-        self.player.place.change_reel();
+        self.player.place.leave_reel();
         self.player.place.begin(reel.join(Start::Entry), reel, had, &self.player.config);
     }
 

@@ -90,7 +90,6 @@ impl Reactor {
         let key = self.listeners.vacant_key();
         wire.register(&self.registry, Token(key))?;
         self.crowds[crowd].widen(joining.burst, &self.post.config);
-        self.fill(crowd);
         let place = Place::new(joining.framing, joining.head, joining.intro.unwrap_or_default());
         let ring = joining.pace.ring(self.crowds[crowd].reel.rate());
         let expires = joining.expires.map(|at| Tick::at(at.saturating_duration_since(self.began)));
@@ -110,17 +109,19 @@ impl Reactor {
             farewell: joining.farewell.map(Box::new),
         });
         self.enter_crowd(key, crowd, joining.burst, None);
+        self.reseat(key);
         Ok(key)
     }
 
-    /// Puts a listener into a crowd, at `from` on its reel.
+    /// Puts a listener that has no place yet into a crowd, at `from` on its reel.
     pub(super) fn enter_crowd(&mut self, key: usize, crowd_key: usize, from: Start, had: Option<Bytes>) {
+        self.listeners[key].crowd = crowd_key as u32;
+        self.listeners[key].member = self.crowds[crowd_key].enter(key as u32);
+        self.fill(crowd_key); // as a member, so that the crowd stays even if all others prove too slow now
         let (listener, crowd) = (&mut self.listeners[key], &mut self.crowds[crowd_key]);
-        listener.crowd = crowd_key as u32;
-        listener.member = crowd.enter(key as u32);
         let entry = crowd.reel.join(from);
         listener.place.begin(entry, &crowd.reel, had, &self.post.config);
-        crowd.floor = crowd.floor.min(listener.place.needs().unwrap_or(u64::MAX));
+        crowd.keep_for(&listener.place);
         if listener.is_prompt() {
             self.enter_prompt(key);
         }
@@ -183,29 +184,35 @@ impl Reactor {
     }
 
     fn shift(&mut self, from: RenditionId, to: &Arc<Rendition>, whom: &Whom) {
-        self.send_all(from, |session| whom.includes(session), &Then::Hop(to.clone()));
+        self.draw(from);
+        self.send(&Then::Hop(to.clone()), |heading, session| heading == from && whom.includes(session));
     }
 
     fn end(&mut self, rendition: RenditionId, end: End) {
-        self.send_all(rendition, |_| true, &Then::Close(end));
+        self.draw(rendition);
+        self.send(&Then::Close(end), |heading, _| heading == rendition);
     }
 
-    /// Gives a goal to those who are on a rendition, or on their way to it, and serves them at once.
-    fn send_all(&mut self, from: RenditionId, whom: impl Fn(&Session) -> bool, then: &Then) {
-        if let Some(crowd) = self.by_rendition.get(&from) {
+    fn draw(&mut self, rendition: RenditionId) {
+        if let Some(crowd) = self.by_rendition.get(&rendition) {
             self.fill(*crowd);
         }
+    }
+
+    /// Gives a goal to those who are meant, by the rendition that they are on or on their way to, and serves them at
+    /// once. Who is to end anyway does.
+    fn send(&mut self, then: &Then, whom: impl Fn(RenditionId, &Session) -> bool) {
         let heading = |listener: &Listener| match listener.place.goal() {
             Some(Then::Hop(to)) => Some(to.id),
             Some(Then::Close(_)) => None,
             None => self.crowds.get(listener.crowd as usize).map(|crowd| crowd.rendition.id),
         };
         let sent: Vec<usize> = (self.listeners.iter())
-            .filter(|(_, listener)| heading(listener) == Some(from) && whom(&listener.session))
+            .filter(|(_, listener)| heading(listener).is_some_and(|heading| whom(heading, &listener.session)))
             .map(|(key, _)| key)
             .collect();
         for key in sent {
-            let listener = &mut self.listeners[key];
+            let Some(listener) = self.listeners.get_mut(key) else { continue }; // too slow for what was drawn meanwhile
             listener.place.aim(then.clone(), &self.crowds[listener.crowd as usize].reel);
             self.serve(key);
         }
@@ -220,8 +227,9 @@ impl Reactor {
 
     fn shutdown(&mut self, closing: Closing) {
         self.closing = Some(closing);
-        let ids: Vec<RenditionId> = self.by_rendition.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.end(id, End::Shutdown));
+        let renditions: Vec<RenditionId> = self.by_rendition.keys().copied().collect();
+        renditions.into_iter().for_each(|rendition| self.draw(rendition));
+        self.send(&Then::Close(End::Shutdown), |_, _| true);
     }
 
     /// Cuts off who is left at a shutdown's deadline, and tells when nobody is.

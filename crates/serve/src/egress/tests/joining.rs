@@ -37,10 +37,7 @@ fn the_head_comes_at_once_and_the_first_data_as_soon_as_there_is_some() {
 
 #[test]
 fn a_low_latency_listener_gets_each_page_at_once() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air();
     let mut low = stage.join_with(&rendition, |joining| joining.pace = Pace::Low);
     let mut slow = stage.join_with(&rendition, |joining| joining.pace = Pace::Every(Duration::from_secs(1)));
     [&mut low, &mut slow].into_iter().for_each(|client| drop(client.pages(1)));
@@ -62,10 +59,7 @@ fn a_low_latency_listener_gets_each_page_at_once() {
 
 #[test]
 fn the_intro_comes_first() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, _source) = Stage::on_air();
     let intro = super::numbered::Script::of(b'i').entry(200_000).bytes;
     let mut client = stage.join_with(&rendition, |joining| joining.intro = Some(intro));
     assert_eq!(client.page().unwrap().stream, b'i');
@@ -114,10 +108,7 @@ fn who_leaves_is_noticed_at_once_even_when_nothing_is_sent() {
 
 #[test]
 fn what_a_client_says_is_thrown_away() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air();
     let mut client = stage.join(&rendition);
     client.pages(1);
     (0..64).for_each(|_| client.say(&[7; 16_384]));
@@ -141,10 +132,7 @@ fn whose_time_is_up_ends_at_a_page() {
 
 #[test]
 fn who_is_kicked_goes_alone() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air();
     let (mut one, mut other) = (stage.join(&rendition), stage.join(&rendition));
     [&mut one, &mut other].into_iter().for_each(|client| drop(client.pages(1)));
     stage.egress.kick(one.session.id);
@@ -156,10 +144,7 @@ fn who_is_kicked_goes_alone() {
 
 #[test]
 fn the_end_of_a_stream_lets_out_what_is_there() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air();
     let mut client = stage.join(&rendition);
     client.pages(1);
     source.plain(50, 5_000);
@@ -170,10 +155,7 @@ fn the_end_of_a_stream_lets_out_what_is_there() {
 
 #[test]
 fn a_shutdown_waits_for_those_who_read_and_not_for_those_who_do_not() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air();
     let (mut reader, sleeper) = (stage.join(&rendition), stage.join(&rendition));
     reader.pages(1);
     source.plain(100, 50_000);
@@ -199,10 +181,7 @@ fn dropping_egress_ends_everybody() {
 
 #[test]
 fn a_reactor_that_panics_ends_its_listeners_is_counted_and_goes_on() {
-    let stage = Stage::new();
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, _source) = Stage::on_air();
     let mut client = stage.join(&rendition);
     client.pages(1);
     stage.panic_at_next_end();
@@ -225,10 +204,7 @@ fn no_number_is_too_large() {
         unsent: u32::MAX,
         send_buffer: usize::MAX,
     };
-    let stage = Stage::with(most);
-    let rendition = rendition(1);
-    let mut source = Source::of(&rendition, b'a');
-    source.entries(1, 100);
+    let (stage, rendition, mut source) = Stage::on_air_with(most);
     let mut client = stage.join_with(&rendition, |joining| {
         joining.burst = Start::Burst { time: Duration::MAX, bytes: usize::MAX };
         joining.pace = Pace::Every(Duration::MAX);

@@ -22,6 +22,8 @@ pub(super) struct Stage {
     next: AtomicU64,
     pub(super) ended: Arc<Mutex<Vec<(SessionId, End)>>>,
     fault: Arc<AtomicBool>,
+    /// Bytes sent in all sessions that are over.
+    pub(super) sent: Arc<AtomicU64>,
 }
 
 impl Stage {
@@ -34,13 +36,28 @@ impl Stage {
         let heard = ended.clone();
         let fault = Arc::<AtomicBool>::default();
         let faults = fault.clone();
+        let sent = Arc::<AtomicU64>::default();
+        let sum = sent.clone();
         let on_end = Arc::new(move |session: Arc<Session>, end| {
             assert!(!faults.swap(false, Relaxed), "a test wants this");
+            sum.fetch_add(session.sent.load(Relaxed), Relaxed);
             heard.lock().unwrap().push((session.id, end));
         });
         let egress = Egress::start(Config { reactors: config.reactors.max(1), ..config }, on_end).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Stage { egress, listener, next: AtomicU64::new(1), ended, fault }
+        Stage { egress, listener, next: AtomicU64::new(1), ended, fault, sent }
+    }
+
+    /// A stage with a rendition that has one entry of 100 bytes so far.
+    pub(super) fn on_air() -> (Stage, Arc<Rendition>, Source) {
+        Stage::on_air_with(Config::default())
+    }
+
+    pub(super) fn on_air_with(config: Config) -> (Stage, Arc<Rendition>, Source) {
+        let (stage, rendition) = (Stage::with(config), rendition(1));
+        let mut source = Source::of(&rendition, b'a');
+        source.entries(1, 100);
+        (stage, rendition, source)
     }
 
     /// A listener of `rendition` as most are, and its client.
@@ -127,6 +144,12 @@ impl Source {
         Source { publisher: rendition.open(), script: Script::of(stream) }
     }
 
+    /// Another connection of the same source.
+    pub(super) fn reopen(&mut self, rendition: &Rendition) {
+        self.publisher = rendition.open();
+        self.headers();
+    }
+
     pub(super) fn headers(&mut self) {
         self.publisher.send_all(self.script.headers().into_iter().map(Piece));
     }
@@ -203,7 +226,12 @@ impl Client {
         }
     }
 
-    fn read_some(&mut self) -> bool {
+    /// What was read and not yet looked at.
+    pub(super) fn take_body(&mut self) -> BytesMut {
+        self.body.split()
+    }
+
+    pub(super) fn read_some(&mut self) -> bool {
         let mut some = [0; 65_536];
         let read = self.stream.read(&mut some).expect("the client waits no longer");
         self.body.extend_from_slice(&some[..read]);
