@@ -19,7 +19,7 @@ bad=0
 for target in "${targets[@]}"; do
   grown=target/fuzz/grown/$target log=target/fuzz/$target.log
   mkdir -p "$grown"
-  if LEVADA_FUZZ=$target "$engine" "$grown" "fuzz/corpus/$target" -max_total_time="$for" -max_len=16384 -timeout=10 \
+  if LEVADA_FUZZ=$target "$engine" "$grown" "fuzz/corpus/$target" -max_total_time="$for" -max_len=16384 -timeout=60 \
     -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="target/fuzz/found/$target-" >"$log" 2>&1; then
     awk -v t="$target" '/number_of_executed_units/ {n=$2} /average_exec_per_sec/ {s=$2} /cov: / {for (i=1;i<NF;i++) if ($i=="cov:") c=$(i+1)}
       END {printf "%-18s %10d executions %8d/s %6d edges\n", t, n, s, c}' "$log"

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod http;
 pub mod icecast;
 pub mod programs;
+pub mod wire;
 
 use anyhow::{Context, Result, bail, ensure};
 use std::{
