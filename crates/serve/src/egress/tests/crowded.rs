@@ -12,7 +12,12 @@ use std::{
 };
 
 /// Reads to the end of the stream, with a rest after each read; gives what it got, and whether it broke off itself.
-fn read(mut client: Client, rest: Duration, metaint: Option<usize>, breaks_off: bool) -> JoinHandle<Vec<Numbered>> {
+fn read(
+    mut client: Client,
+    rest: Duration,
+    metaint: Option<usize>,
+    breaks_off: bool,
+) -> JoinHandle<Vec<Numbered>> {
     thread::spawn(move || {
         client.head();
         let mut got = client.take_body();
@@ -67,7 +72,11 @@ fn whatever_happens_at_once_every_byte_of_every_listener_makes_sense() {
             0 => sources[which].headers(),
             1 => sources[which].title(&turn.to_string()),
             2 => stage.egress.shift(renditions[which].id, &renditions[1 - which], Whom::All),
-            3 => stage.egress.shift(renditions[which].id, &renditions[1 - which], Whom::One(SessionId(dice(100).into()))),
+            3 => stage.egress.shift(
+                renditions[which].id,
+                &renditions[1 - which],
+                Whom::One(SessionId(dice(100).into())),
+            ),
             4 => sources[which].reopen(&renditions[which]),
             _ => sources[which].plain(dice(4) as usize, dice(30_000) as usize),
         }
