@@ -94,7 +94,7 @@ fn the_first_signal_drains_and_the_second_ends_at_once() -> Result<()> {
 
 /// A listener whose socket is full, so that there is something left to send.
 fn deaf(server: &Serve, source: &mut Wire, clip: &[u8]) -> Result<Wire> {
-    let deaf = Wire::listener(server, "/b.mp3")?;
+    let deaf = Wire::listener(server, "/b.mp3?latency=low")?;
     until_metric(server, "levada_listeners", |listeners| listeners == 1)?;
     kit::eventually("its socket to be full", || {
         source.send(clip)?;
