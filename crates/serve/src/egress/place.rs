@@ -176,6 +176,13 @@ impl Place {
         (!self.hungry && !self.bare).then(|| reel.header_before(self.cursor.offset))
     }
 
+    /// It was on its way out and stays after all: where it is, or from the next entry on if that is gone meanwhile.
+    pub(super) fn stay(&mut self, reel: &Reel) {
+        if self.cursor.offset < reel.start() {
+            self.starve(reel);
+        }
+    }
+
     /// It has no place until it [begins](Place::begin) on another reel, whose titles it has not heard.
     pub(super) fn leave_reel(&mut self) {
         self.cursor.layout.move_on();

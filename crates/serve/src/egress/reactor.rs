@@ -235,26 +235,27 @@ impl Reactor {
         }
     }
 
-    /// Lets the oldest pages go, after moving those who still need them.
+    /// Lets the oldest pages go, after moving those who still need them; never what somebody needs.
     fn make_room(&mut self, key: usize) {
         let Some(crowd) = self.crowds.get(key) else { return };
         let Some(due) = crowd.reel.due() else { return };
-        let (id, mut floor) = (crowd.rendition.id, crowd.floor);
-        if floor < due {
-            floor = self.rescue(key, due);
+        if crowd.floor < due {
+            self.rescue(key, due);
         }
-        // moving somebody may have ended the crowd, and another may have its key
-        if let Some(crowd) = self.crowds.get_mut(key).filter(|crowd| crowd.rendition.id == id) {
-            crowd.floor = floor;
+        // moving somebody may have ended the crowd, and another may have its key, with a floor of its own
+        if let Some(crowd) = self.crowds.get_mut(key).filter(|crowd| crowd.floor >= due) {
             crowd.reel.evict(due);
         }
     }
 
     /// Sees to it that no member needs anything before `due`: those whose turn has not come are served, the others
-    /// move. Gives the first offset that any still needs.
-    fn rescue(&mut self, key: usize, due: u64) -> u64 {
+    /// move. Meanwhile others may come, whom the floor has to do justice too.
+    fn rescue(&mut self, key: usize, due: u64) {
+        let crowd = &mut self.crowds[key];
+        crowd.floor = u64::MAX;
+        let (id, members) = (crowd.rendition.id, crowd.members.clone());
         let mut floor = u64::MAX;
-        for member in self.crowds[key].members.clone() {
+        for member in members {
             if self.needs(member, key) < due {
                 self.serve(member as usize);
             }
@@ -263,7 +264,9 @@ impl Reactor {
             }
             floor = floor.min(self.needs(member, key));
         }
-        floor
+        if let Some(crowd) = self.crowds.get_mut(key).filter(|crowd| crowd.rendition.id == id) {
+            crowd.floor = crowd.floor.min(floor);
+        }
     }
 
     /// The first offset that a listener needs, if it is still in this crowd.
@@ -291,13 +294,24 @@ impl Reactor {
     fn hop(&mut self, key: usize, to: Arc<Rendition>) {
         let listener = &self.listeners[key];
         if self.crowds[listener.crowd as usize].rendition.id == to.id {
-            return;
+            return self.stay(key);
         }
         let had = listener.place.header(&self.crowds[listener.crowd as usize].reel);
         let target = self.crowd_of(to);
         self.leave_crowd(key);
         self.listeners[key].place.leave_reel();
         self.enter_crowd(key, target, levada_channel::Start::Entry, had);
+    }
+
+    /// A listener that was sent to another rendition and back before it left goes on where it is.
+    fn stay(&mut self, key: usize) {
+        let listener = &mut self.listeners[key];
+        let crowd = &mut self.crowds[listener.crowd as usize];
+        listener.place.stay(&crowd.reel);
+        crowd.keep_for(&listener.place);
+        if listener.is_prompt() {
+            self.enter_prompt(key);
+        }
     }
 
     fn finish(&mut self, key: usize, end: End) {

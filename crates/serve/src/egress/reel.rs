@@ -106,6 +106,11 @@ impl Reel {
         self.clock.restart();
     }
 
+    /// The first offset that is still held.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The offset that the next page will have.
     pub(super) fn end(&self) -> u64 {
         self.blocks.end()

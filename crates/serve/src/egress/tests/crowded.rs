@@ -83,7 +83,9 @@ fn whatever_happens_at_once_every_byte_of_every_listener_makes_sense() {
         sources[which].entries(1, dice(500) as usize);
         thread::sleep(Duration::from_millis(5));
     }
+    let began = Instant::now();
     stage.egress.shutdown(PATIENCE);
+    assert!(began.elapsed() < PATIENCE, "somebody was never served to the end");
     let pages: usize = readers.into_iter().map(|reader| reader.join().unwrap().len()).sum();
     let stats = stage.egress.stats();
     let sum = |of: fn(&ReactorStats) -> u64| stats.reactors.iter().map(of).sum::<u64>();
