@@ -140,9 +140,10 @@ pub fn splice(bytes: &[u8]) {
     let Some(mut splice) = Splice::new(FORMATS[usize::from(*format) % FORMATS.len()]) else { return };
     let pieces = Pieces::of(bytes);
     let (first, second) = pieces.rest().split_at(pieces.rest().len() / 2);
+    let seed = bytes.first().copied().unwrap_or(0);
     let (mut pages, mut out) = (0, 0);
     for round in [first, pieces.rest(), second, first] {
-        for piece in Pieces::new(bytes[0], round) {
+        for piece in Pieces::new(seed, round) {
             splice.push(piece);
             while let Some(page) = splice.poll() {
                 pages += 1;
