@@ -191,11 +191,13 @@ fn nothing_that_is_said_becomes_a_field_a_title_or_a_line_of_its_own() -> Result
         ensure!(!line.contains(char::is_control), "{line:?}");
     }
     source.send(untitled)?;
-    listener.until("a title", |body| String::from_utf8_lossy(body).contains("StreamTitle='a"))?;
-    let heard = String::from_utf8_lossy(&listener.body).into_owned();
-    let title =
-        heard.split_once("StreamTitle='").and_then(|(_, rest)| rest.split_once("';")).unwrap_or_default();
-    ensure!(title.0.contains("StreamUrl=") && !title.0.contains(char::is_control), "{:?}", title.0);
+    let title = |body: &[u8]| {
+        let text = String::from_utf8_lossy(body).into_owned();
+        Some(text.split_once("StreamTitle='a")?.1.split_once("';")?.0.to_owned())
+    };
+    listener.until("a title", |body| title(body).is_some())?;
+    let title = title(&listener.body).unwrap_or_default();
+    ensure!(title.contains("StreamUrl=") && !title.contains(char::is_control), "{title:?}");
     drop(listener);
 
     let status = http::get(&server.url("/status-json.xsl"))?.json()?;
