@@ -20,7 +20,7 @@ allowed() {
     levada-lab) echo levada-link levada-capture levada-media levada-rtmp ;;
     levada) echo levada-media levada-link levada-channel levada-codec levada-rtmp levada-device levada-talk \
       levada-swarm levada-capture levada-serve levada-lab ;;
-    levada-fuzz) echo levada-media levada-link levada-rtmp levada-serve ;;
+    levada-fuzz) echo levada-media levada-link levada-rtmp levada-serve levada-codec levada-talk levada-swarm levada-capture levada-lab ;;
     *) complain "crate $1 is not in the map" ;;
   esac
 }

@@ -1,0 +1,2 @@
+//! How `talk` compresses blocks of sound and pictures.
+#![forbid(unsafe_code)]

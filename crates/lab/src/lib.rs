@@ -1,0 +1,1 @@
+//! Networks made of namespaces, with emulated links, captures and reports.

@@ -1,0 +1,2 @@
+//! A full-duplex call between two endpoints.
+#![forbid(unsafe_code)]
