@@ -1,2 +1,4 @@
 //! How `talk` compresses blocks of sound and pictures.
 #![forbid(unsafe_code)]
+
+pub mod opus;
