@@ -1,2 +1,10 @@
 //! pcap and pcapng read and written, filters, flow reassembly, metrics of packets.
 #![forbid(unsafe_code)]
+
+mod packet;
+pub mod pcap;
+pub mod pcapng;
+mod reader;
+
+pub use packet::{Direction, Interface, InterfaceId, LinkType, Note, Packet, Verdict};
+pub use reader::{Error, Item, Reader};
