@@ -1,0 +1,129 @@
+//! Makes datagrams of blocks.
+
+use super::{Config, ConfigError, Layer, body::Press, deflate::Deflater, quantize::quantize, transform};
+use super::{Dwt, Wpt, hearing_steps, transform::Transform};
+
+/// Makes datagrams of blocks, in order.
+#[derive(Debug)]
+pub struct Packer {
+    config: Config,
+    press: Press,
+    transforms: Vec<Transform>,
+    steps: Steps,
+    /// The values that went into the last datagram, interleaved.
+    values: Vec<i32>,
+    signal: Vec<f64>,
+    bands: Vec<f64>,
+}
+
+impl Packer {
+    /// A packer whose first block follows silence.
+    ///
+    /// # Errors
+    /// That the configuration does not fit together.
+    pub fn new(config: Config) -> Result<Packer, ConfigError> {
+        config.check()?;
+        Ok(Packer {
+            press: Press::new(
+                config.layer.body(),
+                config.frames,
+                config.channels,
+                Deflater::new(config.effort),
+            ),
+            transforms: transforms(&config),
+            steps: Steps::new(&config),
+            values: vec![0; config.values()],
+            signal: vec![0.0; config.frames],
+            bands: vec![0.0; config.frames],
+            config,
+        })
+    }
+
+    /// Appends the datagram `number` to `out`, made of an interleaved block (of the one before it where blocks overlap) with the
+    /// quantization step `q`. What is missing of the block is silence.
+    pub fn pack(&mut self, number: u16, q: u32, block: &[i16], out: &mut Vec<u8>) {
+        self.values.fill(0);
+        self.values.iter_mut().zip(block).for_each(|(value, sample)| *value = i32::from(*sample));
+        if self.config.layer.is_quantized() {
+            self.quantize(q.clamp(1, LARGEST_STEP));
+        }
+        self.press.write(number, &self.values, out);
+    }
+
+    /// What went into the last datagram, interleaved: samples or quantized coefficients.
+    pub fn values(&self) -> &[i32] {
+        &self.values
+    }
+
+    fn quantize(&mut self, q: u32) {
+        self.steps.set(q);
+        for frame in self.values.as_chunks_mut::<2>().0 {
+            *frame = self.config.layer.stereo().analyze(*frame);
+        }
+        // overlapped packets are rounded to integers before they are quantized, all others truncated, which changes nothing
+        let rounds = matches!(self.config.layer, Layer::OverlappedWpt | Layer::ToH);
+        for channel in 0..self.config.channels {
+            let column = || self.values.iter().skip(channel).step_by(self.config.channels);
+            self.signal.iter_mut().zip(column()).for_each(|(x, value)| *x = f64::from(*value));
+            match self.transforms.get_mut(channel) {
+                Some(transform) => transform.analyze(&self.signal, &mut self.bands),
+                None => self.bands.copy_from_slice(&self.signal),
+            }
+            let column = self.values.iter_mut().skip(channel).step_by(self.config.channels);
+            for ((value, x), step) in column.zip(&self.bands).zip(self.steps.of_bins()) {
+                let x = if rounds { x.round_ties_even() } else { x.trunc() };
+                *value = quantize(x, step);
+            }
+        }
+    }
+}
+
+/// The transforms of a layer, one a channel, or none.
+pub(super) fn transforms(config: &Config) -> Vec<Transform> {
+    let channels = if config.layer.is_wavelet() { config.channels } else { 0 };
+    let make = |_| {
+        let dwt = Dwt::new(config.wavelet, config.levels);
+        let kind = match config.layer.has_packets() {
+            true => transform::Kind::Wpt(Wpt::new(dwt)),
+            false => transform::Kind::Dwt(dwt),
+        };
+        Transform::new(kind, config.frames, config.levels, config.overlap())
+    };
+    (0..channels).map(make).collect()
+}
+
+/// The quantization steps of a block's coefficients.
+#[derive(Debug)]
+pub(super) struct Steps {
+    rate: u32,
+    /// Bands that have steps of their own; one where all have the same.
+    bands: usize,
+    frames: usize,
+    q: u32,
+    steps: Vec<u32>,
+}
+
+impl Steps {
+    pub(super) fn new(config: &Config) -> Steps {
+        let bands = if config.layer == Layer::ToH { 1 << config.levels } else { 1 };
+        Steps { rate: config.rate, bands, frames: config.frames, q: 0, steps: Vec::new() }
+    }
+
+    /// Makes them those of `q`.
+    pub(super) fn set(&mut self, q: u32) {
+        if self.q == q {
+            return;
+        }
+        self.q = q;
+        self.steps = if self.bands == 1 { vec![q] } else { hearing_steps(self.rate, self.bands, q) };
+    }
+
+    /// One for each coefficient of a channel.
+    pub(super) fn of_bins(&self) -> impl Iterator<Item = f64> {
+        let width = self.frames / self.bands;
+        self.steps.iter().flat_map(move |step| std::iter::repeat_n(f64::from(*step), width))
+    }
+}
+
+/// Beyond this all coefficients are nothing.
+const LARGEST_STEP: u32 = 1 << 23;
