@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     target("flv_demux", media::demux_flv),
     target("splice", media::splice),
     target("flv_mux", media::flv_mux),
+    target("ts_mux", media::ts_mux),
     target("ogg_retitle", ogg::retitle),
     target("rtmp_handshake", rtmp::handshake),
     target("rtmp_chunk", rtmp::chunks),

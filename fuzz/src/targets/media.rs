@@ -1,7 +1,10 @@
 //! Every container, cut, opened, joined end to end, and closed again.
 
 use crate::Pieces;
-use levada_media::{Cut, Demux, Error, Format, Item, Mux, Page, Splice, container::flv};
+use levada_media::{
+    Cut, Demux, Error, Format, Item, Mux, Page, Splice,
+    container::{flv, ts},
+};
 use std::iter::from_fn;
 
 /// Ogg's pages.
@@ -181,6 +184,34 @@ pub fn flv_mux(bytes: &[u8]) {
     cutter.finish();
     let found = from_fn(|| cutter.poll()).count();
     assert_eq!((found, cutter.skipped()), (tags + 1, 0), "the header and every tag");
+}
+
+/// Whatever can be opened, closed into a transport stream: whole packets, all of which are read again.
+pub fn ts_mux(bytes: &[u8]) {
+    let Some((which, bytes)) = bytes.split_first() else { return };
+    let format = FORMATS[usize::from(which % 8) % FORMATS.len()];
+    let mut mux = ts::Mux::new();
+    let mut cutter = ts::Cutter::new();
+    let mut sent = 0;
+    let mut take = |mux: &mut ts::Mux| {
+        for page in from_fn(|| mux.poll()) {
+            assert_eq!(page.bytes.len() % 188, 0, "whole packets");
+            sent += page.bytes.len();
+            cutter.push(&page.bytes);
+        }
+    };
+    for (n, item) in demux_all(format, [bytes]).0.into_iter().enumerate() {
+        let _refused = mux.push(&item);
+        if n % 64 == usize::from(which / 8) {
+            mux.restart();
+        }
+        take(&mut mux);
+    }
+    mux.finish();
+    take(&mut mux);
+    cutter.finish();
+    let found: usize = from_fn(|| cutter.poll()).map(|page| page.bytes.len()).sum();
+    assert_eq!((found, cutter.skipped()), (sent, 0), "every packet");
 }
 
 const FORMATS: [Format; 6] =

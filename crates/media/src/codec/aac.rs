@@ -36,6 +36,27 @@ impl Adts {
         (size > header).then_some(Adts { config, header, size, blocks: (g & 3) + 1 })
     }
 
+    /// The header for a frame of `size` bytes of this AAC; `None` where ADTS cannot say it: another rate or object
+    /// type than it has numbers for, or a frame longer than 8 kB. SBR and PS go unsaid, as the core that ADTS names.
+    pub fn header(config: Config, size: usize) -> Option<[u8; 7]> {
+        let rate = RATES.iter().position(|&rate| rate == config.rate)? as u8;
+        let object = match config.object {
+            SBR | PS => LC,
+            object => object,
+        };
+        let size = u16::try_from(size + Self::LEN).ok().filter(|size| *size < 1 << 13)?;
+        let fits = (1..=4).contains(&object) && config.channels < 8;
+        fits.then_some([
+            0xff,
+            0xf1,
+            (object - 1) << 6 | rate << 2 | config.channels >> 2,
+            config.channels << 6 | (size >> 11) as u8,
+            (size >> 3) as u8,
+            (size << 5) as u8 | 0x1f,
+            0xfc,
+        ])
+    }
+
     /// Samples per channel that the frame decodes to, before any doubling by SBR.
     pub fn samples(&self) -> u32 {
         u32::from(self.blocks) * FRAME
@@ -85,6 +106,10 @@ impl Config {
 /// Samples of one block.
 pub const FRAME: u32 = 1024;
 
+/// Object types (ISO 14496-3 table 1.17).
+const LC: u8 = 2;
+const SBR: u8 = 5;
+const PS: u8 = 29;
 /// Sampling frequencies by their index (ISO 14496-3 table 1.18).
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
@@ -107,6 +132,18 @@ mod tests {
         let adts = Adts::parse(&[0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc]).unwrap();
         assert_eq!(adts.config, Config { object: 2, rate: 44_100, channels: 2 });
         assert_eq!((adts.size, adts.header, adts.samples()), (371, 7, 1024));
+    }
+
+    #[test]
+    fn an_adts_header_survives_being_written() {
+        for config in
+            [Config { object: 2, rate: 44_100, channels: 2 }, Config { object: 1, rate: 8_000, channels: 7 }]
+        {
+            let adts = Adts::parse(&Adts::header(config, 1_000).unwrap()).unwrap();
+            assert_eq!((adts.config, adts.size, adts.blocks), (config, 1_007, 1));
+        }
+        assert_eq!(Adts::header(Config { object: 2, rate: 12_345, channels: 2 }, 9), None);
+        assert_eq!(Adts::header(Config { object: 2, rate: 48_000, channels: 2 }, 8_185), None);
     }
 
     #[test]

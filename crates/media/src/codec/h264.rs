@@ -52,6 +52,23 @@ pub fn config(sps: &[Bytes], pps: &[Bytes]) -> Option<Bytes> {
     Some(out.freeze())
 }
 
+/// Bytes of the lengths in front of units, and the parameter sets, from an avcC; `None` where it is none.
+pub fn sets(avcc: &[u8]) -> Option<(usize, Vec<&[u8]>)> {
+    let size = usize::from(avcc.get(4)? & 3) + 1;
+    let mut found = Vec::new();
+    let mut rest = avcc.get(5..)?;
+    for mask in [0x1f, 0xff] {
+        let (&count, mut sets) = rest.split_first()?;
+        for _ in 0..count & mask {
+            let len = usize::from(u16::from_be_bytes(*sets.first_chunk()?));
+            found.push(sets.get(2..2 + len)?);
+            sets = &sets[2 + len..];
+        }
+        rest = sets;
+    }
+    Some((size, found))
+}
+
 /// By how many pictures decoding runs ahead of showing, from an avcC; zero where it cannot be told.
 pub fn reorder(avcc: &[u8]) -> usize {
     let Some(sps) = first_sps(avcc) else { return 0 };
@@ -108,6 +125,7 @@ mod tests {
         let config = config(&[HIGH.into()], &[Bytes::from_static(&[0x68, 0xeb])]).unwrap();
         assert_eq!(config[..8], [1, 0x64, 0, 0x0c, 0xff, 0xe1, 0, 26]);
         assert_eq!(config[config.len() - 4..], [0xfd, 0xf8, 0xf8, 0]); // 4:2:0, 8 bits
+        assert_eq!(sets(&config), Some((4, vec![HIGH, &[0x68, 0xeb]])));
         assert_eq!((reorder(&config), size(&config)), (2, Some((320, 180))));
     }
 
@@ -124,6 +142,7 @@ mod tests {
             let sps: Vec<u8> = HIGH[..keep.min(HIGH.len())].iter().copied().chain(tail).collect();
             let size = sps.len() as u8;
             reorder(&[&[1, 0, 0, 0, 0xff, 0xe1, 0, size][..], &sps].concat());
+            sets(&[&[1, 0, 0, 0, 0xff, 0xe1, 0, size][..], &sps].concat());
             config(&[sps.into()], &[]);
         }
     }

@@ -64,22 +64,25 @@ pub fn size(hvcc: &[u8]) -> Option<(u16, u16)> {
     Some((u16::try_from(width).ok()?, u16::try_from(height).ok()?))
 }
 
-fn first_sps(hvcc: &[u8]) -> Option<&[u8]> {
+/// Bytes of the lengths in front of units, and the parameter sets, from an hvcC; `None` where it is none.
+pub fn sets(hvcc: &[u8]) -> Option<(usize, Vec<&[u8]>)> {
+    let size = usize::from(hvcc.get(21)? & 3) + 1;
+    let mut found = Vec::new();
     let mut rest = hvcc.get(23..)?;
-    for _ in 0..*hvcc.get(22)? {
-        let &[kind, high, low, ..] = rest else { return None };
+    for _ in 0..hvcc[22] {
+        let &[_, high, low, ..] = rest else { return None };
         rest = &rest[3..];
         for _ in 0..usize::from(high) << 8 | usize::from(low) {
-            let &[high, low, ..] = rest else { return None };
-            let size = usize::from(high) << 8 | usize::from(low);
-            let unit = rest.get(2..2 + size)?;
-            if kind & 0x3f == SPS {
-                return Some(unit);
-            }
-            rest = &rest[2 + size..];
+            let len = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+            found.push(rest.get(2..2 + len)?);
+            rest = &rest[2 + len..];
         }
     }
-    None
+    Some((size, found))
+}
+
+fn first_sps(hvcc: &[u8]) -> Option<&[u8]> {
+    sets(hvcc)?.1.into_iter().find(|unit| kind(unit) == SPS)
 }
 
 /// What a sequence parameter set says that hvcC repeats (H.265 7.3.2.2).

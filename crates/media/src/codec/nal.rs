@@ -24,6 +24,18 @@ pub fn with_lengths<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
     out.freeze()
 }
 
+/// The units behind lengths of `size` bytes each; what is cut off at the end is left out.
+pub fn by_lengths(data: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        let head = rest.get(..size)?;
+        let len = head.iter().fold(0usize, |len, &byte| len << 8 | usize::from(byte));
+        let unit = rest.get(size..size.checked_add(len)?).filter(|_| size > 0)?;
+        rest = &rest[size + len..];
+        Some(unit)
+    })
+}
+
 /// A unit without the bytes that keep start codes out of it (H.264 7.4.1).
 pub fn unescaped(unit: &[u8]) -> Vec<u8> {
     let mut zeros = 0;
@@ -54,6 +66,13 @@ mod tests {
         assert_eq!(found, [&[0x67, 1][..], &[0x68], &[0x65, 2]]);
         assert_eq!(&with_lengths(found)[..8], [0, 0, 0, 2, 0x67, 1, 0, 0]);
         assert_eq!(units(&[0, 0, 1]).count(), 0);
+    }
+
+    #[test]
+    fn units_lie_behind_lengths() {
+        let data = [0, 2, 0x65, 1, 0, 1, 0x41, 0, 9, 1];
+        assert_eq!(by_lengths(&data, 2).collect::<Vec<_>>(), [&[0x65, 1][..], &[0x41]]);
+        assert_eq!((by_lengths(&data, 0).count(), by_lengths(&[0xff; 9], 4).count()), (0, 0));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One elementary stream: from the payload of a PES packet to frames as other containers have them.
 
 use super::{
+    opus,
     picture::Pictures,
     psi::{Stream, StreamKind},
     sound::Sounds,
@@ -30,6 +31,7 @@ enum Opener {
     Pictures(Pictures),
     Adts(Sounds<codec::aac::Adts>),
     Mpa(Sounds<codec::mpa::Header>),
+    Opus,
     /// Each PES packet is taken for a frame.
     None,
 }
@@ -41,9 +43,13 @@ impl Elementary {
             StreamKind::H265 => Opener::Pictures(Pictures::h265()),
             StreamKind::Adts => Opener::Adts(Sounds::default()),
             StreamKind::Mpa => Opener::Mpa(Sounds::default()),
+            StreamKind::Opus(_) => Opener::Opus,
             _ => Opener::None,
         };
-        let setup = matches!(opener, Opener::None).then(Bytes::new);
+        let setup = match stream.kind {
+            StreamKind::Opus(channels) => Some(opus::head(channels)),
+            _ => matches!(opener, Opener::None).then(Bytes::new),
+        };
         Elementary { id: TrackId(u32::from(stream.pid)), kind: stream.kind, setup, opener }
     }
 
@@ -58,7 +64,7 @@ impl Elementary {
         match &mut self.opener {
             Opener::Adts(sounds) => sounds.forget(),
             Opener::Mpa(sounds) => sounds.forget(),
-            Opener::Pictures(_) | Opener::None => {}
+            Opener::Pictures(_) | Opener::Opus | Opener::None => {}
         }
     }
 
@@ -84,6 +90,7 @@ impl Elementary {
                 self.setup = sounds.setup();
                 frames.into_iter().map(sound).collect()
             }
+            Opener::Opus => opus::open(&unit).into_iter().map(sound).collect(),
             Opener::None => vec![frame(unit.pts, unit.dts, 0, unit.key, unit.data)],
         }
     }

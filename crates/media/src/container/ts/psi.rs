@@ -67,6 +67,8 @@ pub(super) enum StreamKind {
     Adts,
     /// MPEG audio.
     Mpa,
+    /// Opus with control headers, of so many channels.
+    Opus(u8),
     /// Another kind of sound.
     Sound,
     /// Neither.
@@ -81,7 +83,7 @@ impl StreamKind {
 
     pub(super) fn is_audio(self) -> bool {
         use StreamKind::*;
-        matches!(self, Adts | Mpa | Sound)
+        matches!(self, Adts | Mpa | Opus(_) | Sound)
     }
 
     /// The name that everybody else has for it.
@@ -91,6 +93,7 @@ impl StreamKind {
             StreamKind::H265 => Codec::H265,
             StreamKind::Adts => Codec::Aac,
             StreamKind::Mpa => Codec::Mp3,
+            StreamKind::Opus(_) => Codec::Opus,
             StreamKind::Data => Codec::Data,
             _ => Codec::Unknown,
         }
@@ -106,7 +109,7 @@ impl StreamKind {
             0x24 => StreamKind::H265,
             0x10 | 0x20 | 0x21 | 0x33 | 0xd1 | 0xea => StreamKind::Pictures,
             0x11 | 0x1c | 0x80..=0x87 => StreamKind::Sound,
-            0x06 if is_private_sound(descriptors) => StreamKind::Sound,
+            0x06 => private(descriptors),
             _ => StreamKind::Data,
         }
     }
@@ -133,18 +136,20 @@ fn body(section: &[u8], table: u8, begin: usize) -> Option<&[u8]> {
     (section[0] == table && current).then(|| section.get(begin..section.len().checked_sub(4)?))?
 }
 
-/// Registration and component descriptors that broadcasters use for Dolby and Opus in private streams.
-fn is_private_sound(mut descriptors: &[u8]) -> bool {
+/// What a private stream is: registration and component descriptors are what broadcasters use for Dolby and Opus.
+fn private(mut descriptors: &[u8]) -> StreamKind {
+    let (mut opus, mut channels) = (false, 2);
     while let &[tag, size, ref rest @ ..] = descriptors {
-        let Some(data) = rest.get(..usize::from(size)) else { return false };
-        if matches!(tag, 0x6a | 0x7a | 0x7b | 0x7c)
-            || (tag == 0x05 && matches!(data, b"Opus" | b"AC-3" | b"EAC3"))
-        {
-            return true;
+        let Some(data) = rest.get(..usize::from(size)) else { break };
+        match (tag, data) {
+            (0x05, b"Opus") => opus = true,
+            (0x7f, [0x80, count @ 1..=8, ..]) => channels = *count,
+            (0x6a | 0x7a..=0x7c, _) | (0x05, b"AC-3" | b"EAC3") => return StreamKind::Sound,
+            _ => {}
         }
         descriptors = &rest[data.len()..];
     }
-    false
+    if opus { StreamKind::Opus(channels) } else { StreamKind::Data }
 }
 
 fn pid(high: u8, low: u8) -> Pid {

@@ -154,3 +154,148 @@ fn a_stream_without_tables_can_be_begun_anywhere() {
     assert!(pages.iter().filter(|page| page.role == Role::Entry).count() > 10);
     assert_ne!(pages[0].role, Role::Entry);
 }
+
+/// Everything in a clip of H.264 with two pictures of reordering and AAC.
+fn clip() -> Vec<Item> {
+    let mut demux = crate::container::flv::Demux::new();
+    demux.push(include_bytes!("../../../../../media/testcard.flv"));
+    demux.finish();
+    std::iter::from_fn(|| demux.poll().unwrap()).collect()
+}
+
+fn muxed(mux: &mut Mux, items: &[Item]) -> Vec<crate::Page> {
+    use crate::Mux as _;
+    let mut pages = Vec::new();
+    for item in items {
+        mux.push(item).unwrap();
+        pages.extend(std::iter::from_fn(|| mux.poll()));
+    }
+    mux.finish();
+    pages.extend(std::iter::from_fn(|| mux.poll()));
+    pages
+}
+
+fn bytes(pages: &[crate::Page]) -> Vec<u8> {
+    pages.iter().flat_map(|page| page.bytes.to_vec()).collect()
+}
+
+fn frames(items: impl IntoIterator<Item = Item>) -> Vec<crate::Frame> {
+    let frame = |item| if let Item::Frame(frame) = item { Some(frame) } else { None };
+    items.into_iter().filter_map(frame).collect()
+}
+
+fn frames_of(items: &[Item], codec: crate::Codec) -> Vec<crate::Frame> {
+    let tracks =
+        items.iter().filter_map(|item| if let Item::Tracks(tracks) = item { Some(tracks) } else { None });
+    let track = tracks.flat_map(|tracks| tracks.iter()).find(|track| track.codec == codec).unwrap().id;
+    frames(items.to_vec()).into_iter().filter(|frame| frame.track == track).collect()
+}
+
+fn opened(bytes: &[u8], piece: usize) -> Vec<Item> {
+    let mut demux = Demux::new();
+    let mut items = Vec::new();
+    for piece in bytes.chunks(piece) {
+        demux.push(piece);
+        items.extend(std::iter::from_fn(|| demux.poll().unwrap()));
+    }
+    demux.finish();
+    items.extend(std::iter::from_fn(|| demux.poll().unwrap()));
+    items
+}
+
+#[test]
+fn what_was_closed_is_opened_as_the_same_frames() {
+    let items = clip();
+    let stream = bytes(&muxed(&mut Mux::new(), &items));
+    let again = opened(&stream, stream.len());
+    for codec in [crate::Codec::H264, crate::Codec::Aac] {
+        let (was, is) = (frames_of(&items, codec), frames_of(&again, codec));
+        assert_eq!(was.len(), is.len());
+        for (was, is) in was.iter().zip(&is) {
+            // key pictures carry their parameter sets now
+            let data = if was.key { &is.data[is.data.len() - was.data.len()..] } else { &is.data };
+            assert_eq!(
+                (data, is.key, is.pts.0 - is.dts.0),
+                (&was.data[..], was.key, (was.pts.0 - was.dts.0) * 90)
+            );
+        }
+    }
+}
+
+#[test]
+fn opus_comes_back_as_the_same_packets() {
+    use crate::Demux as _;
+    let mut demux = crate::container::ogg::Demux::new();
+    demux.push(include_bytes!("../../../../../media/speech.opus"));
+    demux.finish();
+    let items: Vec<Item> = std::iter::from_fn(|| demux.poll().unwrap()).collect();
+    let stream = bytes(&muxed(&mut Mux::new(), &items));
+    let again = opened(&stream, 188);
+    let data = |items: Vec<Item>| frames(items).into_iter().map(|frame| frame.data).collect::<Vec<_>>();
+    assert_eq!(frames_of(&again, crate::Codec::Opus).len(), 401);
+    assert_eq!(data(again), data(items));
+}
+
+#[test]
+fn a_stream_that_was_closed_is_read_the_same_at_every_split() {
+    let items = clip();
+    let stream = bytes(&muxed(&mut Mux::new(), &items[..items.len().min(60)]));
+    let whole = opened(&stream, stream.len());
+    for piece in 1..400 {
+        assert_eq!(opened(&stream, piece), whole, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn counters_and_clocks_go_on_where_a_source_begins_again() {
+    let items = clip();
+    let mut mux = Mux::new();
+    let mut stream = bytes(&muxed(&mut mux, &items));
+    mux.restart();
+    stream.extend(bytes(&muxed(&mut mux, &items)));
+    let mut counters = std::collections::HashMap::new();
+    let (mut clock, mut clocks) = (0, 0);
+    for packet in stream.chunks(188) {
+        let packet = super::packet::Packet::parse(packet.to_vec().into()).unwrap();
+        if !packet.payload().is_empty() {
+            let last = counters.insert(packet.pid, packet.counter);
+            assert!(last.is_none_or(|last| (last + 1) & 15 == packet.counter), "{packet:?}");
+        }
+        if packet.adaptation.pcr {
+            let base =
+                packet.bytes[6..11].iter().fold(0u64, |value, &byte| value << 8 | u64::from(byte)) >> 7;
+            assert!(base > clock && (clocks == 0 || base - clock <= 30_000), "{clock} {base}");
+            (clock, clocks) = (base, clocks + 1);
+        }
+    }
+    let found = frames(opened(&stream, stream.len()));
+    assert_eq!(found.len(), 2 * frames(items).len());
+    for track in [0x100, 0x101] {
+        let times: Vec<_> =
+            found.iter().filter(|frame| frame.track.0 == track).map(|frame| frame.dts.0).collect();
+        assert!(times.is_sorted() && times.len() > 50, "{times:?}");
+    }
+}
+
+#[test]
+fn pages_say_where_one_may_begin() {
+    let pages = muxed(&mut Mux::new(), &clip());
+    assert_eq!(pages[0].role, Role::Header);
+    let cut = crate::container::sketch::pages(&mut Cutter::new(), &bytes(&pages));
+    let entries = |pages: &[crate::Page]| pages.iter().filter(|page| page.role == Role::Entry).count();
+    assert_eq!((entries(&pages), entries(&cut)), (entries(&cut), entries(&pages)));
+    assert!(entries(&pages) >= 2 && pages.iter().all(|page| page.bytes.len() % 188 == 0));
+}
+
+#[test]
+fn what_a_transport_stream_has_no_place_for_is_refused() {
+    use crate::{Codec, Mux as _, TrackId, TrackInfo};
+    let vorbis = TrackInfo {
+        id: TrackId(0),
+        codec: Codec::Vorbis,
+        timebase: crate::Timebase::hz(48_000),
+        setup: Default::default(),
+    };
+    let refused = Mux::new().push(&Item::Tracks([vorbis].into())).unwrap_err();
+    assert_eq!(refused.to_string(), "mpeg-ts cannot carry vorbis");
+}
