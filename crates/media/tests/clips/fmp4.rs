@@ -42,7 +42,7 @@ fn segments_of_pictures_begin_with_key_frames_and_parts_add_up() {
             match out {
                 Output::Part(part) => {
                     assert!(!begins || part.independent, "{clip:?}");
-                    assert!(part.duration.as_millis() <= 500, "{clip:?}");
+                    assert!(part.duration.as_millis() <= 240, "{clip:?}");
                     begins = false;
                 }
                 Output::End => begins = true,

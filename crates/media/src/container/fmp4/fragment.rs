@@ -14,11 +14,14 @@ pub(super) struct Sample {
     pub(super) data: Bytes,
 }
 
-/// Fragment number `sequence` with these samples of these tracks; tracks without samples are left out.
-pub(super) fn fragment(sequence: u32, tracks: &[(u32, Vec<Sample>)]) -> Bytes {
+/// Fragment number `sequence` with these samples of these tracks, behind the boxes in `before`; tracks without samples are
+/// left out.
+pub(super) fn fragment(before: BytesMut, sequence: u32, tracks: &[(u32, Vec<Sample>)]) -> Bytes {
     let bytes: usize = tracks.iter().flat_map(|(_, samples)| samples).map(|sample| sample.data.len()).sum();
     let count: usize = tracks.iter().map(|(_, samples)| samples.len()).sum();
-    let mut out = BytesMut::with_capacity(bytes + 16 * count + 256);
+    let mut out = before;
+    let begins = out.len();
+    out.reserve(bytes + 16 * count + 256);
     let mut patches = Vec::new();
     put(&mut out, b"moof", |out| {
         put_full(out, b"mfhd", 0, 0, |out| out.put_u32(sequence));
@@ -28,7 +31,7 @@ pub(super) fn fragment(sequence: u32, tracks: &[(u32, Vec<Sample>)]) -> Bytes {
             before += samples.iter().map(|sample| sample.data.len()).sum::<usize>();
         }
     });
-    let data = out.len() + 8;
+    let data = out.len() - begins + 8;
     for (at, before) in patches {
         let offset = u32::try_from(data + before).unwrap_or(u32::MAX);
         out[at..at + 4].copy_from_slice(&offset.to_be_bytes());

@@ -2,12 +2,13 @@
 
 use super::{
     carries,
+    event::Event,
     fragment::fragment,
     init::init,
     lane::{LONGEST_STEP, Lane, begins},
 };
-use crate::{Frame, Item, Kind, TrackId, TrackInfo};
-use bytes::Bytes;
+use crate::{Frame, Item, Kind, Tags, TrackId, TrackInfo};
+use bytes::{Bytes, BytesMut};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// How long segments and parts are.
@@ -19,7 +20,7 @@ pub struct Config {
     pub longest: Duration,
     /// Bytes of one segment at which it ends anywhere. Default 16 MiB.
     pub most_bytes: usize,
-    /// A part has as many frames as fit into this, at least one. Default 500 ms.
+    /// A part has as many frames as come nearest to this, at least one. Default 200 ms.
     pub part: Duration,
 }
 
@@ -29,7 +30,7 @@ impl Default for Config {
             segment: Duration::from_secs(2),
             longest: Duration::from_secs(10),
             most_bytes: 16 << 20,
-            part: Duration::from_millis(500),
+            part: Duration::from_millis(200),
         }
     }
 }
@@ -75,6 +76,10 @@ pub struct Segmenter {
     sequence: u32,
     init: Option<Bytes>,
     broken: bool,
+    /// What is playing, told at the beginning of every segment and when it changes.
+    event: Option<Event>,
+    told: bool,
+    titles: u32,
     out: VecDeque<Output>,
 }
 
@@ -91,15 +96,19 @@ impl Segmenter {
             sequence: 0,
             init: None,
             broken: false,
+            event: None,
+            told: true,
+            titles: 0,
             out: VecDeque::new(),
         }
     }
 
-    /// Takes the next item. Titles and tracks that cannot be carried are left out.
+    /// Takes the next item. Tracks that cannot be carried are left out.
     pub fn push(&mut self, item: &Item) {
         match item {
             Item::Tracks(tracks) => self.tracks(tracks),
             Item::Frame(frame) => self.frame(frame),
+            Item::Tags(tags) => self.title(tags),
             _ => {}
         }
     }
@@ -114,6 +123,13 @@ impl Segmenter {
     /// The next thing finished.
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
+    }
+
+    fn title(&mut self, tags: &Tags) {
+        self.titles = self.titles.wrapping_add(1);
+        let event = Event::new(self.titles, tags);
+        self.event = (!tags.is_empty()).then_some(event);
+        self.told = false;
     }
 
     fn tracks(&mut self, tracks: &[TrackInfo]) {
@@ -219,7 +235,7 @@ impl Segmenter {
         if ends {
             self.part();
             self.end();
-        } else if part.saturating_add(u64::from(lane.last_span())) > ticks(self.config.part) {
+        } else if part.saturating_add(u64::from(lane.last_span()) / 2) >= ticks(self.config.part) {
             self.part();
         }
     }
@@ -237,6 +253,7 @@ impl Segmenter {
 
     fn end(&mut self) {
         (self.lasted, self.filled) = (0, 0);
+        self.told = false;
         self.out.push_back(Output::End);
     }
 
@@ -249,10 +266,17 @@ impl Segmenter {
         let independent = lane.is_key();
         let time = |ticks: u64| Duration::from_nanos(nanos(ticks, lane.timescale()));
         let (at, duration) = (time(first), time(last).saturating_sub(time(first)));
+        let scale = u32::try_from(lane.timescale()).unwrap_or(1);
         self.introduce();
         self.sequence = self.sequence.wrapping_add(1);
         let samples: Vec<_> = (1..).zip(self.lanes.iter_mut().map(Lane::drain)).collect();
-        let bytes = fragment(self.sequence, &samples);
+        let mut before = BytesMut::new();
+        if !std::mem::replace(&mut self.told, true)
+            && let Some(event) = &self.event
+        {
+            event.put(&mut before, first, scale);
+        }
+        let bytes = fragment(before, self.sequence, &samples);
         self.lasted = self.lasted.saturating_add(last.saturating_sub(first));
         self.filled = self.filled.saturating_add(bytes.len());
         self.out.push_back(Output::Part(Part { bytes, at, duration, independent }));

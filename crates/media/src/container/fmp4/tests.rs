@@ -1,5 +1,5 @@
 use super::{Config, Output, Part, Segmenter};
-use crate::{Codec, Frame, Item, Span, Timebase, Timestamp, TrackId, TrackInfo};
+use crate::{Codec, Frame, Item, Span, Tags, Timebase, Timestamp, TrackId, TrackInfo};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ fn sound_is_cut_by_time() {
     let out = feed(&mut segmenter, (0..200).map(|n| frame(0, n * 1024, true)));
     assert!(matches!(out[0], Output::Init(_)));
     let parts = parts(&out);
-    assert!(parts.iter().all(|part| part.duration <= Duration::from_millis(500) && part.independent));
+    assert!(parts.iter().all(|part| part.duration <= Duration::from_millis(211) && part.independent));
     let ends = out.iter().filter(|out| **out == Output::End).count();
     assert_eq!(ends, 2, "200 frames of 21.3 ms are two segments and a bit");
     assert!(!out.contains(&Output::Break));
@@ -48,6 +48,18 @@ fn pictures_that_never_come_do_not_hold_the_sound() {
     let out = feed(&mut segmenter, (0..1200).map(|n| frame(0, n * 1024, true)));
     let heard: Duration = parts(&out).iter().map(|part| part.duration).sum();
     assert!(heard > Duration::from_secs(10), "{heard:?}");
+}
+
+#[test]
+fn a_title_is_told_when_it_comes_and_in_every_segment() {
+    let mut segmenter = sounding(&[sound(0)]);
+    let before = feed(&mut segmenter, (0..30).map(|n| frame(0, n * 1024, true)));
+    segmenter.push(&Item::Tags(Arc::new(Tags::titled("A tune"))));
+    let after = feed(&mut segmenter, (30..300).map(|n| frame(0, n * 1024, true)));
+    let told = |part: &Part| part.bytes[4..8] == *b"emsg" && part.bytes.windows(6).any(|at| at == b"A tune");
+    assert!(!parts(&before).iter().any(told));
+    let ends = after.iter().filter(|out| **out == Output::End).count();
+    assert_eq!(parts(&after).iter().filter(|part| told(part)).count(), 1 + ends);
 }
 
 #[test]
