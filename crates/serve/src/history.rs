@@ -94,9 +94,9 @@ pub async fn run(station: std::sync::Arc<Station>) {
 
 fn look(station: &Station) {
     let (now, wall) = (Instant::now(), unix(SystemTime::now()));
-    let served = station.egress.stats().renditions;
+    let served = station.egress.stats();
     for mount in station.mounts.list() {
-        let sent = served.get(&mount.rendition.id).map_or(0, |rendition| rendition.bytes);
+        let sent = mount.sent(&served);
         let received = mount.stats.received.load(Relaxed);
         let count = Count { listeners: mount.listeners(), received, sent };
         station.history.note(&mount.name, count, now, wall);

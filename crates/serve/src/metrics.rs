@@ -49,6 +49,7 @@ fn of_server(page: &mut Page, station: &Station) {
         ("levada_connections", "Connections now, of any kind.", counters.connections.load(Relaxed)),
         ("levada_listeners", "Listeners now, over all mounts.", station.sessions.count()),
         ("levada_sources", "Sources now.", station.mounts.sources()),
+        ("levada_hls_streams", "Mounts that are made into segments now.", station.hls.count()),
     ] {
         one(page, name, Gauge, help, value as u64);
     }
@@ -100,8 +101,7 @@ fn of_reactors(page: &mut Page, served: &egress::Stats) {
 
 fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
-    let sent =
-        |mount: &Mount| served.renditions.get(&mount.rendition.id).map_or(0, |rendition| rendition.bytes);
+    let sent = |mount: &Mount| mount.sent(served);
     type Read<'a> = &'a dyn Fn(&Mount) -> u64;
     let columns: [(&str, Kind, &str, Read<'_>); 12] = [
         ("levada_mount_up", Gauge, "Whether something feeds the mount.", &|m| m.source().is_some().into()),

@@ -64,6 +64,8 @@ pub struct MountStats {
     pub received: AtomicU64,
     /// Bytes of finished listener sessions.
     pub sent: AtomicU64,
+    /// Bytes of answers to players of HLS.
+    pub segments: AtomicU64,
     /// Bytes of the source that were no part of its format.
     pub skipped: AtomicU64,
     /// Most listeners at once.
@@ -235,6 +237,12 @@ impl Mount {
     pub fn place(&self) -> Place {
         let here = || Place { mount: self.name.clone(), rendition: self.rendition.id };
         self.live().playing.clone().unwrap_or_else(here)
+    }
+
+    /// Bytes that its listeners got, in its own format and by HLS.
+    pub fn sent(&self, served: &crate::egress::Stats) -> u64 {
+        let own = served.renditions.get(&self.rendition.id).map_or(0, |rendition| rendition.bytes);
+        own + self.stats.segments.load(Relaxed)
     }
 
     /// Notes that its listeners are at `target` from now on.

@@ -99,13 +99,7 @@ impl Station {
         let (auth, access) = (Arc::new(auth), Arc::new(access));
         let (at_end, gone, follower, log) = (mounts.clone(), sessions.clone(), auth.clone(), access.clone());
         let on_end = move |session: Arc<Session>, end: End| {
-            if gone.remove(session.id) {
-                if let Some(mount) = at_end.find(&session.home) {
-                    mount.left(session.sent.load(Relaxed));
-                    mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
-                    mount.stats.skips.fetch_add(session.skips.load(Relaxed), Relaxed);
-                }
-                follower.left(session.id, session.age(Instant::now()));
+            if leave(&at_end, &gone, &follower, &session, end) {
                 log.listener(&session, Instant::now());
             }
         };
@@ -158,8 +152,27 @@ impl Station {
         if trusted { named.unwrap_or(direct) } else { direct }
     }
 
+    /// Counts a listener out that egress knows nothing of; false when it was not here.
+    pub(crate) fn leave(&self, session: &Session, end: End) -> bool {
+        leave(&self.mounts, &self.sessions, &self.auth, session, end)
+    }
+
     /// The mount called `name`, if it can be listened to: it has a source, had one a moment ago, or is configured.
     pub fn audible(&self, name: &MountName) -> Option<Arc<crate::Mount>> {
         self.mounts.find(name)
     }
+}
+
+/// A listener is no longer here: its mount counts it out, and who follows it is told.
+fn leave(mounts: &Mounts, sessions: &Sessions, auth: &Auth, session: &Session, end: End) -> bool {
+    let was_here = sessions.remove(session.id);
+    if was_here {
+        if let Some(mount) = mounts.find(&session.home) {
+            mount.left(session.sent.load(Relaxed));
+            mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
+            mount.stats.skips.fetch_add(session.skips.load(Relaxed), Relaxed);
+        }
+        auth.left(session.id, session.age(Instant::now()));
+    }
+    was_here
 }

@@ -127,7 +127,6 @@ fn of_server(caller: &Caller) -> Values {
 fn of_mount(caller: &Caller, mount: &Mount, source: &Source, served: &egress::Stats) -> Values {
     let or = |said: &str, otherwise: &str| if said.is_empty() { otherwise } else { said }.to_owned();
     let policy = mount.policy();
-    let sent = served.renditions.get(&mount.rendition.id).map_or(0, |r| r.bytes);
     let mut values = Values::from([
         ("genre", or(&source.genre, "various")),
         ("listener_peak", mount.stats.peak.load(Relaxed).to_string()),
@@ -142,7 +141,7 @@ fn of_mount(caller: &Caller, mount: &Mount, source: &Source, served: &egress::St
         ("stream_start", stamp::mail(source.since)),
         ("stream_start_iso8601", stamp::iso(source.since)),
         ("total_bytes_read", mount.stats.received.load(Relaxed).to_string()),
-        ("total_bytes_sent", sent.to_string()),
+        ("total_bytes_sent", mount.sent(served).to_string()),
     ]);
     values.extend(source.peer.map(|peer| ("source_ip", peer.to_string())));
     let asks_url = policy.url_auth.as_ref().is_some_and(|hooks| hooks.listener_add.is_some());

@@ -20,6 +20,7 @@ pub(crate) fn kick(station: &Station, mount: &Mount, id: SessionId) -> bool {
     if here {
         tracing::info!(mount = %mount.name, session = id.0, "listener removed by an administrator");
         station.egress.kick(id);
+        station.hls.kick(id, station);
     }
     here
 }

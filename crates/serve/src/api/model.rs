@@ -248,7 +248,7 @@ impl MountView {
             fallback: policy.fallback.as_ref().map(|name| name.to_string()),
             playing: (place.mount != mount.name).then(|| place.mount.to_string()),
             received: count(&mount.stats.received),
-            sent: served.renditions.get(&mount.rendition.id).map_or(0, |r| r.bytes),
+            sent: mount.sent(served),
             kbits_in,
             kbits_out,
             skips: count(&mount.stats.skips),

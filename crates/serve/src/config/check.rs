@@ -141,6 +141,14 @@ impl Config {
         found.file(key("intro"), mount.intro.as_deref());
         found.file(key("htpasswd"), mount.htpasswd.as_deref());
         found.error_if(mount.icy_metaint == Some(0), key("icy_metaint"), "must be at least 1");
+        let part = |part: &Duration| (100..=1000).contains(&part.as_millis());
+        found.error_if(
+            mount.hls_part.is_some_and(|time| !part(&time)),
+            key("hls_part"),
+            "must be between 100ms and 1s",
+        );
+        let long = mount.hls_rewind.is_some_and(|rewind| rewind > Duration::from_secs(86_400));
+        found.error_if(long, key("hls_rewind"), "must be at most a day");
         found.positive(key("source_timeout"), mount.source_timeout);
         found.positive(key("max_listener_duration"), mount.max_listener_duration);
         if let Some(hooks) = &mount.url_auth {

@@ -61,6 +61,9 @@ mount_options! {
         start: StartAt = StartAt::Fast;
         /// Bytes between ICY title blocks. Default 16,000.
         icy_metaint: usize = 16_000;
+        /// How long parts of Low-Latency HLS are; players stay three of them behind. Shorter is more requests. 100 ms to
+        /// 1 s; default 200 ms.
+        hls_part: Duration = Duration::from_millis(200), "humantime_serde";
         /// Not listed on the page, in the statistics, or to relays. Default false.
         hidden: bool = false;
     }
@@ -83,6 +86,9 @@ mount_options! {
         max_listener_duration: Duration, "humantime_serde";
         /// How often a listener's socket is written to; the burst hides it. `0s` is at once. Default: 250 ms to 1 s by bit rate.
         flush: Duration, "humantime_serde";
+        /// How far back players of HLS can go, up to a day. Segments are then made as long as there is a source, and kept
+        /// in memory, up to 1 GiB. Default: half a minute, of what is made while somebody asks.
+        hls_rewind: Duration, "humantime_serde";
         /// Announced in directories; default what the source says.
         public: bool;
         /// Overrides the source's name.

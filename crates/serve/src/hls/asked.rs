@@ -65,6 +65,13 @@ impl Directives {
     }
 }
 
+/// A query without what is only about one playlist: what lets a player in, for the addresses in a playlist.
+pub(super) fn carried(query: &str) -> String {
+    let kept = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| !name.starts_with("_HLS_") && name != "CMCD");
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+}
+
 /// A number without sign or space.
 fn plain(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -90,6 +97,12 @@ mod tests {
         ] {
             assert_eq!(read(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn what_lets_in_is_carried_and_directives_are_not() {
+        assert_eq!(carried("_HLS_msn=1&exp=5&sig=a%2Bb&x=%22&_HLS_skip=YES"), "exp=5&sig=a%2Bb&x=%22");
+        assert_eq!(carried(""), "");
     }
 
     #[test]

@@ -4,8 +4,10 @@ use super::segment::{Segment, Title, Window};
 use crate::stamp;
 use std::{fmt::Write, time::Duration};
 
-/// The playlist of `window`; with `skip`, of what is not old news (RFC 8216bis 6.2.5.1).
-pub(super) fn write(window: &Window, skip: bool) -> String {
+/// The playlist of `window`; with `skip`, of what is not old news (RFC 8216bis 6.2.5.1). What addresses `carry` is put
+/// behind each of them.
+pub(super) fn write(window: &Window, skip: bool, carry: &str) -> String {
+    let carry = &if carry.is_empty() { String::new() } else { format!("?{carry}") };
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
     let (target, part) = (window.target, window.part_target.as_secs_f64());
     let (until, hold, part_hold) = (target * SKIP_TARGETS, target * 3, part * 3.0);
@@ -27,16 +29,16 @@ pub(super) fn write(window: &Window, skip: bool) -> String {
     }
     let mut init = skipped.checked_sub(1).and_then(|last| window.listed().nth(last)).map(|last| last.init);
     for segment in window.listed().skip(skipped) {
-        begin(&mut out, segment, &mut init);
-        if segment.number + WITH_PARTS >= window.open.number {
-            parts(&mut out, segment);
+        begin(&mut out, segment, &mut init, carry);
+        if segment.in_parts && segment.number + WITH_PARTS >= window.open.number {
+            parts(&mut out, segment, carry);
         }
         line(&mut out, format_args!("#EXTINF:{:.5},", segment.duration.as_secs_f64()));
-        line(&mut out, format_args!("seg-{}.m4s", segment.number));
+        line(&mut out, format_args!("seg-{}.m4s{carry}", segment.number));
     }
     if !window.open.parts.is_empty() {
-        begin(&mut out, &window.open, &mut init);
-        parts(&mut out, &window.open);
+        begin(&mut out, &window.open, &mut init, carry);
+        parts(&mut out, &window.open, carry);
     }
     titles(&mut out, window, first);
     match window.over {
@@ -44,7 +46,7 @@ pub(super) fn write(window: &Window, skip: bool) -> String {
         false => line(
             &mut out,
             format_args!(
-                "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-{}.{}.m4s\"",
+                "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-{}.{}.m4s{carry}\"",
                 window.open.number,
                 window.open.parts.len()
             ),
@@ -54,25 +56,27 @@ pub(super) fn write(window: &Window, skip: bool) -> String {
 }
 
 /// What is said before a segment's parts.
-fn begin(out: &mut String, segment: &Segment, init: &mut Option<u64>) {
+fn begin(out: &mut String, segment: &Segment, init: &mut Option<u64>, carry: &str) {
     if segment.breaks {
         out.push_str("#EXT-X-DISCONTINUITY\n");
     }
     if init.replace(segment.init) != Some(segment.init) {
-        line(out, format_args!("#EXT-X-MAP:URI=\"init-{}.mp4\"", segment.init));
+        line(out, format_args!("#EXT-X-MAP:URI=\"init-{}.mp4{carry}\"", segment.init));
     }
     if let Some(begun) = segment.begun {
         line(out, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", stamp::rfc3339_millis(begun)));
     }
 }
 
-fn parts(out: &mut String, segment: &Segment) {
+fn parts(out: &mut String, segment: &Segment, carry: &str) {
     for (index, part) in segment.parts.iter().enumerate() {
         let independent = if part.independent { ",INDEPENDENT=YES" } else { "" };
         let (duration, number) = (part.duration.as_secs_f64(), segment.number);
         line(
             out,
-            format_args!("#EXT-X-PART:DURATION={duration:.5},URI=\"part-{number}.{index}.m4s\"{independent}"),
+            format_args!(
+                "#EXT-X-PART:DURATION={duration:.5},URI=\"part-{number}.{index}.m4s{carry}\"{independent}"
+            ),
         );
     }
 }

@@ -7,7 +7,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The newest segments: at most [`HELD`] of them and [`MOST_BYTES`], the oldest leave first. Numbers only grow, also
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    /// Playlists tell of the segments that make up so much, at least of one.
+    pub(super) listed: Duration,
+    /// Bytes of all segments that can be asked for.
+    pub(super) bytes: usize,
+    /// How long parts are meant to be.
+    pub(super) part: Duration,
+}
+
+/// The newest segments: as many as [`Keep`] says and [`SPARE`] that playlists no longer tell of, the oldest leave first. Numbers only grow, also
 /// over windows of the same mount, so that an address always means the same bytes.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -24,6 +35,10 @@ pub(super) struct Window {
     /// Whether nothing follows.
     pub(super) over: bool,
     inits: VecDeque<(u64, Bytes)>,
+    /// How many of `segments` playlists tell of, and the bytes of all.
+    listed: usize,
+    bytes: usize,
+    keep: Keep,
 }
 
 /// A segment, or what there is of it.
@@ -32,6 +47,8 @@ pub(super) struct Segment {
     pub(super) number: u64,
     /// The number of its initialization.
     pub(super) init: u64,
+    /// Whether playlists tell of its parts; not of the very first, which waited for all tracks.
+    pub(super) in_parts: bool,
     /// Whether it has nothing to do with the one before.
     pub(super) breaks: bool,
     /// How many of all segments up to here had nothing to do with the one before.
@@ -53,15 +70,18 @@ pub(super) struct Title {
 
 impl Window {
     /// A window whose first segment is number `first`.
-    pub(super) fn new(first: u64) -> Window {
+    pub(super) fn new(first: u64, keep: Keep) -> Window {
         Window {
             segments: VecDeque::new(),
             open: Segment { number: first, init: first, ..Segment::default() },
             target: 2,
-            part_target: Duration::from_millis(500),
+            part_target: keep.part,
             titles: VecDeque::new(),
             over: false,
             inits: VecDeque::new(),
+            listed: 0,
+            bytes: 0,
+            keep,
         }
     }
 
@@ -126,7 +146,7 @@ impl Window {
 
     /// The segments that playlists tell of.
     pub(super) fn listed(&self) -> impl Iterator<Item = &Segment> {
-        self.segments.iter().skip(self.segments.len().saturating_sub(LISTED))
+        self.segments.iter().skip(self.segments.len().saturating_sub(self.listed))
     }
 
     fn part(&mut self, part: Part, now: SystemTime) {
@@ -134,7 +154,9 @@ impl Window {
             let before = self.segments.back().filter(|_| !self.open.breaks).and_then(Segment::end);
             self.open.begun = before.or_else(|| now.checked_sub(part.duration));
         }
-        self.part_target = self.part_target.max(part.duration);
+        if self.open.in_parts {
+            self.part_target = self.part_target.max(part.duration);
+        }
         self.open.duration += part.duration;
         self.open.parts.push(part);
     }
@@ -143,22 +165,34 @@ impl Window {
         let next = Segment {
             number: self.open.number + 1,
             init: self.open.init,
+            in_parts: true,
             breaks_so_far: self.open.breaks_so_far,
             ..Segment::default()
         };
         let mut done = std::mem::replace(&mut self.open, next);
         done.join();
         self.target = self.target.max((done.duration + Duration::from_millis(500)).as_secs());
+        self.bytes += done.bytes.len();
         self.segments.push_back(done);
-        while self.segments.len() > HELD || (self.bytes() > MOST_BYTES && self.segments.len() > 1) {
-            self.segments.pop_front();
+        self.listed = self.enough();
+        while self.segments.len() > self.listed + SPARE
+            || (self.bytes > self.keep.bytes && self.segments.len() > 1)
+        {
+            self.bytes -= self.segments.pop_front().map_or(0, |segment| segment.bytes.len());
         }
         let oldest = self.segments.front().map_or(0, |segment| segment.init);
         self.inits.retain(|(number, _)| *number >= oldest);
     }
 
-    fn bytes(&self) -> usize {
-        self.segments.iter().map(|segment| segment.bytes.len()).sum()
+    /// How many of the newest segments make up what playlists tell of.
+    fn enough(&self) -> usize {
+        let mut sum = Duration::ZERO;
+        let lacks = |segment: &&Segment| {
+            let lacks = sum < self.keep.listed;
+            sum += segment.duration;
+            lacks
+        };
+        self.segments.iter().rev().take_while(lacks).count().max(1)
     }
 }
 
@@ -182,10 +216,6 @@ impl Segment {
     }
 }
 
-/// Segments that can be asked for.
-const HELD: usize = 20;
-/// Segments that playlists tell of: those that leave can still be asked for by who has just read of them.
-const LISTED: usize = 15;
-/// Bytes of all segments that can be asked for.
-const MOST_BYTES: usize = 64 << 20;
+/// Segments that playlists no longer tell of: who has just read of them can still ask.
+const SPARE: usize = 5;
 const MOST_TITLES: usize = 32;

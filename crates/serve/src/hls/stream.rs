@@ -1,12 +1,17 @@
 //! One mount made into segments, while somebody asks for them.
 
-use super::segment::Window;
+use super::{
+    playlist,
+    segment::{Keep, Window},
+    text::Text,
+};
 use crate::{
     Mount, Station,
+    config::MountPolicy,
     renditions::{Items, Step},
 };
 use levada_media::{
-    Item,
+    Item, Tags,
     container::fmp4::{Config, Segmenter},
 };
 use std::{
@@ -28,6 +33,8 @@ pub(super) struct Stream {
 struct State {
     window: Window,
     asked: Instant,
+    /// The whole playlist and the one of what is new, as they are until the window grows.
+    texts: [Option<Text>; 2],
 }
 
 impl Stream {
@@ -35,7 +42,8 @@ impl Stream {
     /// mount had before, because a segment lasts longer than a second.
     pub(super) fn new(mount: Arc<Mount>, now: SystemTime) -> Stream {
         let first = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let state = State { window: Window::new(first), asked: Instant::now() };
+        let window = Window::new(first, keep(&mount.policy()));
+        let state = State { window, asked: Instant::now(), texts: [None, None] };
         Stream { mount, state: Mutex::new(state), grown: watch::Sender::new(0) }
     }
 
@@ -62,14 +70,26 @@ impl Stream {
         timeout(patience, found).await.ok().flatten()
     }
 
+    /// The playlist, whole or with `skip`; `carry` goes behind every address.
+    pub(super) fn playlist(&self, skip: bool, carry: &str) -> Text {
+        let mut state = self.state();
+        let State { window, texts, .. } = &mut *state;
+        if !carry.is_empty() {
+            return Text::new(playlist::write(window, skip, carry));
+        }
+        let write = || Text::new(playlist::write(window, skip, ""));
+        texts[usize::from(skip)].get_or_insert_with(write).clone()
+    }
+
     /// Notes that somebody asks.
     pub(super) fn touch(&self) {
         self.state().asked = Instant::now();
     }
 
-    /// Whether nobody has asked for long.
+    /// Whether nobody has asked for long, and what is made is not kept for later.
     pub(super) fn is_forgotten(&self) -> bool {
-        self.state().asked.elapsed() > LINGER
+        let silent = || self.mount.silent_for(Instant::now()).is_some_and(|silence| silence > LINGER);
+        self.state().asked.elapsed() > LINGER && (!is_kept(&self.mount.policy()) || silent())
     }
 
     /// Makes segments until nobody asks any more (as `leaves` says) or the mount is silent for good.
@@ -79,10 +99,10 @@ impl Stream {
         leaves: impl Fn(&Arc<Stream>) -> bool,
     ) {
         tracing::debug!(mount = %self.mount.name, "segments begin");
-        let _counted = Counted::new(&self.mount);
         let mut items = Items::new(self.mount.clone(), station.clone());
-        let mut segmenter = Segmenter::new(Config::default());
-        self.title(self.mount.tags().line());
+        let mut segmenter =
+            Segmenter::new(Config { part: self.mount.policy().hls_part, ..Config::default() });
+        self.title(&self.mount.tags(), &mut segmenter);
         loop {
             let step = tokio::select! {
                 step = items.next() => Some(step),
@@ -90,7 +110,7 @@ impl Stream {
             };
             match step {
                 Some(Step::Source(_)) => segmenter.restart(),
-                Some(Step::Item(Item::Tags(tags))) => self.title(tags.line()),
+                Some(Step::Item(Item::Tags(tags))) => self.title(&tags, &mut segmenter),
                 Some(Step::Item(item)) => segmenter.push(&item),
                 Some(Step::Over) => {
                     segmenter.restart();
@@ -111,7 +131,9 @@ impl Stream {
     fn take(&self, segmenter: &mut Segmenter) {
         let mut grew = false;
         while let Some(output) = segmenter.poll() {
-            self.state().window.push(output, SystemTime::now());
+            let mut state = self.state();
+            state.window.push(output, SystemTime::now());
+            state.texts = [None, None];
             grew = true;
         }
         if grew {
@@ -119,14 +141,21 @@ impl Stream {
         }
     }
 
-    fn title(&self, line: String) {
+    fn title(&self, tags: &Arc<Tags>, segmenter: &mut Segmenter) {
+        let line = tags.line();
         if !line.is_empty() {
-            self.state().window.title(line, SystemTime::now());
+            let mut state = self.state();
+            state.window.title(line, SystemTime::now());
+            state.texts = [None, None];
         }
+        segmenter.push(&Item::Tags(tags.clone()));
     }
 
     fn finish(&self) {
-        self.state().window.over = true;
+        let mut state = self.state();
+        state.window.over = true;
+        state.texts = [None, None];
+        drop(state);
         self.grown.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -135,22 +164,18 @@ impl Stream {
     }
 }
 
-/// All who ask for segments are one listener together, so that a source on demand stays.
-struct Counted<'a>(&'a Mount);
-
-impl Counted<'_> {
-    fn new(mount: &Mount) -> Counted<'_> {
-        mount.joined();
-        Counted(mount)
-    }
+/// Whether segments are made also while nobody asks.
+pub(super) fn is_kept(policy: &MountPolicy) -> bool {
+    policy.hls_rewind.is_some()
 }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.left(0);
-    }
+fn keep(policy: &MountPolicy) -> Keep {
+    let bytes = if policy.hls_rewind.is_some() { 1 << 30 } else { 64 << 20 };
+    Keep { listed: policy.hls_rewind.unwrap_or(LISTED).max(LISTED), bytes, part: policy.hls_part }
 }
 
+/// What playlists tell of, where nothing else is wished for.
+const LISTED: Duration = Duration::from_secs(30);
 /// How long segments are made for nobody.
 const LINGER: Duration = Duration::from_secs(30);
 /// How often it is looked whether somebody still asks.

@@ -1,4 +1,7 @@
-use super::{playlist, segment::Window};
+use super::{
+    playlist,
+    segment::{Keep, Window},
+};
 use bytes::Bytes;
 use levada_media::container::fmp4::{Output, Part};
 use m3u8_rs::{MediaPlaylist, parse_media_playlist_res};
@@ -17,7 +20,7 @@ fn a_playlist_is_what_another_reader_finds_in_it() {
     }
     let map = read.segments[0].map.as_ref().unwrap();
     assert_eq!((map.uri.as_str(), window.init(100).is_some()), ("init-100.mp4", true));
-    let text = playlist::write(&window, false);
+    let text = playlist::write(&window, false, "");
     assert!(text.contains("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-106.0.m4s\""), "{text}");
     assert_eq!(text.matches("#EXT-X-PART:").count(), 3 * 4, "{text}");
 }
@@ -40,12 +43,12 @@ fn segments_that_leave_take_their_breaks_with_them() {
 #[test]
 fn a_delta_leaves_out_what_is_old() {
     let window = filled(15);
-    let (whole, delta) = (playlist::write(&window, false), playlist::write(&window, true));
+    let (whole, delta) = (playlist::write(&window, false, ""), playlist::write(&window, true, ""));
     assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=8\n"), "{delta}");
     let tail = |text: &str| text[text.find("seg-108.m4s").unwrap()..].to_owned();
     assert_eq!(tail(&whole), tail(&delta));
     assert!(!delta.contains("seg-107.m4s") && !delta.contains("EXT-X-MAP"), "{delta}");
-    assert!(!playlist::write(&filled(6), true).contains("EXT-X-SKIP"));
+    assert!(!playlist::write(&filled(6), true, "").contains("EXT-X-SKIP"));
 }
 
 #[test]
@@ -56,6 +59,28 @@ fn memory_is_bounded_and_parts_share_their_segments_bytes() {
     assert_eq!(last.bytes.len(), last.parts.iter().map(|part| part.bytes.len()).sum::<usize>());
     assert_eq!(last.parts[1].bytes.as_ptr(), last.bytes[last.parts[0].bytes.len()..].as_ptr());
     assert!(window.segment(100).is_none() && window.segment(299).is_some() && window.segment(300).is_none());
+}
+
+#[test]
+fn a_long_window_tells_of_all_that_it_holds() {
+    let mut window = Window::new(100, Keep { listed: Duration::from_secs(600), ..KEEP });
+    window.push(Output::Init(Bytes::from_static(b"init")), NOW);
+    fill(&mut window, 400);
+    assert_eq!((window.segments.len(), read(&window).segments.len()), (305, 300));
+    let mut small = Window::new(100, Keep { listed: Duration::from_secs(600), bytes: 160, ..KEEP });
+    small.push(Output::Init(Bytes::from_static(b"init")), NOW);
+    fill(&mut small, 400);
+    assert_eq!((small.segments.len(), read(&small).segments.len()), (10, 10), "sixteen bytes a segment");
+    assert!(small.init(100).is_some());
+}
+
+#[test]
+fn what_lets_in_is_behind_every_address() {
+    let mut window = filled(3);
+    window.push(part(), NOW);
+    let text = playlist::write(&window, false, "exp=1&sig=x");
+    let addresses = text.matches(".m4s").count() + text.matches(".mp4").count();
+    assert_eq!(text.matches("?exp=1&sig=x").count(), addresses, "{text}");
 }
 
 #[test]
@@ -85,7 +110,7 @@ fn titles_are_dated_and_quoted() {
     let mut window = filled(3);
     window.title("A \"song\"\nof B".into(), NOW);
     window.title("A \"song\"\nof B".into(), NOW);
-    let text = playlist::write(&window, false);
+    let text = playlist::write(&window, false, "");
     assert_eq!(text.matches("#EXT-X-DATERANGE").count(), 1, "{text}");
     assert!(text.contains("X-TITLE=\"A 'song'of B\""), "{text}");
     parse_media_playlist_res(text.as_bytes()).unwrap();
@@ -93,7 +118,7 @@ fn titles_are_dated_and_quoted() {
 
 /// A window with so many segments from number 100 on, of four parts each.
 fn filled(segments: usize) -> Window {
-    let mut window = Window::new(100);
+    let mut window = Window::new(100, KEEP);
     window.push(Output::Init(Bytes::from_static(b"init")), NOW);
     fill(&mut window, segments);
     window
@@ -112,8 +137,9 @@ fn part() -> Output {
 }
 
 fn read(window: &Window) -> MediaPlaylist {
-    let text = playlist::write(window, false);
+    let text = playlist::write(window, false, "");
     parse_media_playlist_res(text.as_bytes()).unwrap_or_else(|why| panic!("{why}: {text}"))
 }
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+const KEEP: Keep = Keep { listed: Duration::from_secs(30), bytes: 1 << 20, part: Duration::from_millis(500) };

@@ -23,6 +23,8 @@ pub struct Caller {
     pub station: Arc<Station>,
     /// Where the client is (behind a trusted proxy: what the proxy says).
     pub peer: IpAddr,
+    /// What it sent.
+    pub head: Arc<Head>,
     secure: bool,
     port: u16,
     host: Option<String>,
@@ -41,6 +43,7 @@ impl Caller {
         Caller {
             station: station.clone(),
             peer: station.peer_of(conn.peer.ip(), head.field("x-forwarded-for")),
+            head: Arc::new(head.clone()),
             secure: conn.is_secure() || outside("x-forwarded-proto") == Some("https"),
             port: port(conn),
             host: host.map(str::to_owned),

@@ -47,9 +47,7 @@ async fn elsewhere(caller: Caller, request: Request) -> Response {
     if let Some(list) = playlist::of(&caller, request.uri().path()) {
         return list;
     }
-    if let Some(answer) =
-        hls::of(&caller, request.uri().path(), request.uri().query().unwrap_or_default()).await
-    {
+    if let Some(answer) = hls::of(&caller, request.uri().path()).await {
         return answer;
     }
     files::serve(&caller, request.uri().path(), request.headers()).await
@@ -60,7 +58,10 @@ pub(crate) async fn preflight() -> Response {
     let headers = [
         (header::ALLOW, "GET, HEAD, OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Content-Type, Icy-MetaData, Last-Event-ID, Range"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Accept, CMCD-Session, Content-Type, Icy-MetaData, Last-Event-ID, Range, X-Playback-Session-Id",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()

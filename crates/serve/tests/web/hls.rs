@@ -53,7 +53,7 @@ async fn a_part_can_be_asked_for_before_it_is_there_and_parts_are_the_segment() 
 
 #[tokio::test]
 async fn nonsense_is_refused() -> Result<()> {
-    let rig = Rig::start("[[mount]]\nname = '/shut'\nsigning_key = 'hush'\n").await?;
+    let rig = Rig::start("").await?;
     let _publisher = publish(&rig, MP3).await?;
     let (number, _) = hint(&list(&rig, "").await?)?;
     let ask = async |path: &str| rig.get(&format!("{}/{path}", MP3.mount)).await.map(|reply| reply.status);
@@ -65,8 +65,6 @@ async fn nonsense_is_refused() -> Result<()> {
     }
     assert_eq!(ask(&format!("part-{}.999.m4s", number)).await?, 404);
     assert_eq!(rig.get("/nothing/index.m3u8").await?.status, 404);
-    let _shut = rig.feed("/shut", "audio/mpeg", "", &crate::kit::mp3(10)).await?;
-    assert_eq!(rig.get("/shut/index.m3u8").await?.status, 403);
     let _vorbis = rig.feed("/odd", "application/x-odd", "", b"anything").await?;
     assert_eq!(rig.get("/odd/index.m3u8").await?.status, 404);
     Ok(())
@@ -94,6 +92,85 @@ async fn a_source_that_comes_again_is_a_discontinuity_and_titles_are_told() -> R
     }
     ensure!(told.contains("#EXT-X-DISCONTINUITY\n"), "{told}");
     ensure!(told.contains("X-TITLE=\"A - B\""), "{told}");
+    Ok(())
+}
+
+/// What a player asks for, with fields that say who it is.
+async fn ask(rig: &Rig, path: &str, fields: &str) -> Result<crate::kit::Reply> {
+    rig.ask("GET", &format!("{}/{path}", MP3.mount), fields, "").await
+}
+
+#[tokio::test]
+async fn players_are_counted_once_each_and_leave_when_shown_the_door() -> Result<()> {
+    let rig = Rig::start(&format!("[[mount]]\nname = '{}'\nmax_listeners = 2\n", MP3.mount)).await?;
+    let _publisher = publish(&rig, MP3).await?;
+    let mount = rig.server.station().mounts.find(&MP3.mount.parse()?).context("no mount")?;
+    for who in ["X-Playback-Session-Id: a\r\n", "CMCD-Session: sid=\"b\"\r\n", "X-Playback-Session-Id: a\r\n"]
+    {
+        assert_eq!(ask(&rig, "index.m3u8", who).await?.status, 200);
+    }
+    assert_eq!(mount.listeners(), 2);
+    let third = ask(&rig, "index.m3u8", "User-Agent: c\r\n").await?;
+    assert_eq!(third.status, 503, "the mount is full");
+    let status = rig.get("/status-json.xsl").await?.text();
+    ensure!(status.contains("\"listeners\":2"), "{status}");
+    let (number, _) = hint(&list_as(&rig, "a").await?)?;
+    let segment = ask(&rig, &format!("seg-{}.m4s", number - 1), "X-Playback-Session-Id: a\r\n").await?;
+    let sessions = rig.server.station().sessions.of(&mount.name);
+    let first = sessions.first().context("no session")?;
+    ensure!(first.sent.load(std::sync::atomic::Ordering::Relaxed) > segment.body.len() as u64);
+    let kicked = rig.admin(&format!("/admin/killclient?mount={}&id={}", MP3.mount, first.id.0)).await?;
+    assert_eq!(kicked.status, 200);
+    assert_eq!(mount.listeners(), 1);
+    assert_eq!(ask(&rig, "index.m3u8", "X-Playback-Session-Id: a\r\n").await?.status, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_guarded_mount_carries_what_lets_in_behind_every_address() -> Result<()> {
+    let rig = Rig::start(&format!("[[mount]]\nname = '{}'\nsigning_key = 'key'\n", MP3.mount)).await?;
+    let _publisher = publish(&rig, MP3).await?;
+    for odd in ["", "?exp=1&sig=x", "?sig=x"] {
+        assert_eq!(ask(&rig, &format!("index.m3u8{odd}"), "").await?.status, 403, "{odd}");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let signed = levada_serve::auth::sign(b"key", &MP3.mount.parse()?, now + 60);
+    let reply = ask(&rig, &format!("index.m3u8?{signed}"), "").await?;
+    let told = reply.text();
+    assert_eq!((reply.status, reply.field("cache-control")), (200, Some("private, max-age=1")), "{told}");
+    let addresses = told.matches(".m4s").count() + told.matches(".mp4").count();
+    assert_eq!(told.matches(&signed).count(), addresses, "{told}");
+    let segment = told.lines().find(|line| line.starts_with("seg-")).context("no segment")?;
+    assert_eq!(ask(&rig, segment, "").await?.status, 200);
+    let bare = segment.split('?').next().unwrap_or_default();
+    assert_eq!(ask(&rig, bare, "").await?.status, 403);
+    let relay = crate::kit::basic("relay", "rel");
+    assert_eq!(ask(&rig, bare, &relay).await?.status, 200, "relays may everywhere");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_playlist_is_compressed_for_who_can_read_that() -> Result<()> {
+    let rig = Rig::start("").await?;
+    let _publisher = publish(&rig, MP3).await?;
+    list(&rig, "").await?;
+    let zipped = ask(&rig, "index.m3u8", "Accept-Encoding: gzip\r\n").await?;
+    assert_eq!((zipped.status, zipped.field("content-encoding")), (200, Some("gzip")));
+    assert_eq!(zipped.field("vary"), Some("Accept-Encoding"));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&zipped.body[..]), &mut text)?;
+    ensure!(text.starts_with("#EXTM3U") && text.len() > zipped.body.len(), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mount_to_rewind_is_made_before_anybody_asks() -> Result<()> {
+    let rig = Rig::start(&format!("[[mount]]\nname = '{}'\nhls_rewind = '10m'\n", MP3.mount)).await?;
+    let _publisher = publish(&rig, MP3).await?;
+    until("segments are made", || rig.server.station().hls.count() == 1).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await; // what has passed can be heard
+    let first = list(&rig, "").await?;
+    ensure!(first.contains("\nseg-"), "{first}");
     Ok(())
 }
 
@@ -179,6 +256,11 @@ async fn list(rig: &Rig, query: &str) -> Result<String> {
     assert_eq!(reply.field("content-type"), Some("application/vnd.apple.mpegurl"));
     m3u8_rs::parse_media_playlist_res(&reply.body).map_err(|why| anyhow::anyhow!("{why}"))?;
     Ok(reply.text())
+}
+
+/// The playlist as a player called `tag` gets it.
+async fn list_as(rig: &Rig, tag: &str) -> Result<String> {
+    Ok(ask(rig, "index.m3u8", &format!("X-Playback-Session-Id: {tag}\r\n")).await?.text())
 }
 
 /// The part that comes next.

@@ -20,7 +20,7 @@ pub struct Config {
     pub longest: Duration,
     /// Bytes of one segment at which it ends anywhere. Default 16 MiB.
     pub most_bytes: usize,
-    /// A part has as many frames as come nearest to this, at least one. Default 200 ms.
+    /// A part has as many frames as come nearest to this, at least one; the first may be longer. Default 200 ms.
     pub part: Duration,
 }
 
@@ -109,7 +109,6 @@ impl Segmenter {
             Item::Tracks(tracks) => self.tracks(tracks),
             Item::Frame(frame) => self.frame(frame),
             Item::Tags(tags) => self.title(tags),
-            _ => {}
         }
     }
 
@@ -235,9 +234,14 @@ impl Segmenter {
         if ends {
             self.part();
             self.end();
-        } else if part.saturating_add(u64::from(lane.last_span()) / 2) >= ticks(self.config.part) {
+        } else if part.saturating_add(u64::from(lane.last_span()) / 2) >= ticks(self.least()) {
             self.part();
         }
+    }
+
+    /// How long a part is. The very first waits for tracks that transport streams tell of one by one.
+    fn least(&self) -> Duration {
+        if self.sequence == 0 { self.config.part.max(FIRST) } else { self.config.part }
     }
 
     /// Everything there is becomes the last part of a segment.
@@ -305,5 +309,7 @@ fn nanos(ticks: u64, scale: u64) -> u64 {
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// Seconds that a stream is later which begins before its zero, as Opus does by its pre-skip.
 const FROM_BELOW_ZERO: i64 = 10;
+/// At least so much is in the first part.
+const FIRST: Duration = Duration::from_millis(500);
 /// More tracks of one source are left out.
 const MOST_TRACKS: usize = 8;

@@ -9,7 +9,7 @@ fn sound_is_cut_by_time() {
     let out = feed(&mut segmenter, (0..200).map(|n| frame(0, n * 1024, true)));
     assert!(matches!(out[0], Output::Init(_)));
     let parts = parts(&out);
-    assert!(parts.iter().all(|part| part.duration <= Duration::from_millis(211) && part.independent));
+    assert!(parts.iter().skip(1).all(|part| part.duration <= Duration::from_millis(211) && part.independent));
     let ends = out.iter().filter(|out| **out == Output::End).count();
     assert_eq!(ends, 2, "200 frames of 21.3 ms are two segments and a bit");
     assert!(!out.contains(&Output::Break));
