@@ -127,6 +127,30 @@ fn another_parent_takes_over_within_a_second() -> Result<()> {
 }
 
 #[test]
+fn the_preferred_parent_is_returned_to_without_a_torn_frame() -> Result<()> {
+    let (first, second) = (parent()?, parent()?);
+    let child = relay_of(&[&first.address, &second.address], "")?;
+    let _kept = push(&second, "chords.mp3", "/a.mp3")?;
+    let lost = push(&first, "chords.mp3", "/a.mp3")?;
+    eventually("the child to pull from the first parent", || Ok((listeners(&first)? > 0).then_some(())))?;
+    child.wait_live("/a.mp3")?;
+    let mut listener = http::Listener::open(&child.url("/a.mp3"), "")?;
+    listener.until("the stream", |body| body.len() > 20_000)?;
+    drop(lost);
+    eventually("the child to pull from the second parent", || Ok((listeners(&second)? > 0).then_some(())))?;
+    let _back = push(&first, "chords.mp3", "/a.mp3")?;
+    eventually("the child to return to the first parent", || Ok((listeners(&first)? > 0).then_some(())))?;
+    eventually("the second parent to be let go", || Ok((listeners(&second)? == 0).then_some(())))?;
+    let so_far = listener.body.len();
+    listener.until("the stream from there on", |body| body.len() > so_far + 60_000)?;
+    let mut cutter = levada_media::Format::Mp3.cutter();
+    cutter.push(&listener.body);
+    while cutter.poll().is_some() {}
+    ensure!(cutter.skipped() == 0, "{} bytes belong to torn frames", cutter.skipped());
+    Ok(())
+}
+
+#[test]
 fn a_silent_parent_is_left_too() -> Result<()> {
     let first = parent()?;
     let second = parent()?;

@@ -64,10 +64,10 @@ impl Feed {
         let mut held = Held { claim: None, until: Instant::now() };
         loop {
             let mut played = false;
-            for parent in &self.parents {
+            for rank in 0..self.parents.len() {
                 let began = Instant::now();
-                let why = self.play(parent, mount, &mut held).await;
-                tracing::info!(mount = %self.name, from = %shown(parent), %why, "relay lost");
+                let why = self.play(rank, mount, &mut held).await;
+                tracing::info!(mount = %self.name, %why, "relay lost");
                 played |= mount.source().is_some();
                 if began.elapsed() > STEADY {
                     backoff.reset();
@@ -80,22 +80,44 @@ impl Feed {
         }
     }
 
-    /// Plays one parent's stream until it is lost.
-    async fn play(&self, parent: &Url, mount: &Mount, held: &mut Held) -> Lost {
-        let (receiver, source) = match held.during(self.ask(parent, mount)).await {
+    /// Plays the stream of the parent at `rank`, and of any better one that has it again meanwhile, until it is lost.
+    async fn play(&self, mut rank: usize, mount: &Mount, held: &mut Held) -> Lost {
+        let mut asked = match held.during(self.ask(&self.parents[rank], mount)).await {
             Ok(asked) => asked,
             Err(why) => return why,
         };
-        held.claim = None;
-        let Ok(claim) = self.station.mounts.claim(&self.name, source, &self.station.config()) else {
-            return Lost::Taken;
-        };
-        tracing::info!(mount = %self.name, from = %shown(parent), "relay plays");
-        let why = carry(receiver, &claim).await;
-        if !matches!(why, Lost::Taken) {
-            *held = Held { claim: Some(claim), until: Instant::now() + HOLD };
+        loop {
+            let (receiver, source) = asked;
+            held.claim = None;
+            let Ok(claim) = self.station.mounts.claim(&self.name, source, &self.station.config()) else {
+                return Lost::Taken;
+            };
+            tracing::info!(mount = %self.name, from = %shown(&self.parents[rank]), "relay plays");
+            let why = tokio::select! {
+                why = carry(receiver, &claim) => why,
+                better = self.better(rank, mount) => {
+                    *held = Held { claim: Some(claim), until: Instant::now() + HOLD };
+                    (rank, asked) = better;
+                    continue;
+                }
+            };
+            if !matches!(why, Lost::Taken) {
+                *held = Held { claim: Some(claim), until: Instant::now() + HOLD };
+            }
+            return why;
         }
-        why
+    }
+
+    /// Waits until a parent before `rank` has the stream again.
+    async fn better(&self, rank: usize, mount: &Mount) -> (usize, (Receiver, Source)) {
+        loop {
+            sleep(if rank == 0 { NEVER } else { RETURN }).await;
+            for better in 0..rank {
+                if let Ok(asked) = self.ask(&self.parents[better], mount).await {
+                    return (better, asked);
+                }
+            }
+        }
     }
 
     /// Asks one parent for the stream.
@@ -168,6 +190,10 @@ pub(super) fn shown(url: &Url) -> Url {
     url
 }
 
+/// While a relay plays a parent's stream, those that it would rather have are asked this often.
+const RETURN: Duration = Duration::from_secs(5);
+/// Longer than any stream.
+const NEVER: Duration = Duration::from_secs(86_400 * 365);
 /// So long a relay goes on after the last listener.
 const LINGER: Duration = Duration::from_secs(30);
 /// So long listeners are kept from the fallback while another parent is asked.
