@@ -4,6 +4,7 @@
 //! small as the two uses that it has: to get a stream or a page, and to open a connection to send one.
 
 mod error;
+mod inside;
 
 pub use error::Error;
 
@@ -11,10 +12,10 @@ use super::tls;
 use crate::http::{Body, Reply};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use std::{fmt::Write, io, time::Duration};
+use std::{fmt::Write, io, net::IpAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use url::Url;
@@ -64,12 +65,27 @@ impl Client {
     /// # Errors
     /// When there is no connection or no answer, or the answer is not a success.
     pub async fn get(&self, url: &Url, fields: &[(&str, &str)]) -> Result<Incoming, Error> {
+        self.get_led(url, fields, None).await
+    }
+
+    /// The same where the address was told by the server at `sender`, if by any.
+    ///
+    /// # Errors
+    /// As [`Client::get`], and when a server outside leads to an address inside ([`Error::Inside`]).
+    pub async fn get_led(
+        &self,
+        url: &Url,
+        fields: &[(&str, &str)],
+        mut sender: Option<IpAddr>,
+    ) -> Result<Incoming, Error> {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let incoming = self.get_once(&url, fields).await?;
+            let incoming = self.get_from(&url, fields, sender).await?;
             match (incoming.reply.status, incoming.reply.field("location")) {
                 (200..=299, _) => return Ok(incoming),
-                (301 | 302 | 303 | 307 | 308, Some(location)) => url = redirected(&url, location)?,
+                (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                    (url, sender) = (redirected(&url, location)?, incoming.peer);
+                }
                 _ => return Err(incoming.into_refusal().await),
             }
         }
@@ -81,14 +97,24 @@ impl Client {
     /// # Errors
     /// When there is no connection or no answer.
     pub async fn get_once(&self, url: &Url, fields: &[(&str, &str)]) -> Result<Incoming, Error> {
-        let mut wire = self.open(url).await?;
+        self.get_from(url, fields, None).await
+    }
+
+    /// The same at the word of the server at `sender`, if it was one that sent us here.
+    async fn get_from(
+        &self,
+        url: &Url,
+        fields: &[(&str, &str)],
+        sender: Option<IpAddr>,
+    ) -> Result<Incoming, Error> {
+        let (mut wire, peer) = self.open_from(url, sender).await?;
         let head = self.head("GET", "HTTP/1.1", url, fields);
         wire.write_all(head.as_bytes()).await.map_err(Error::Broken)?;
         wire.flush().await.map_err(Error::Broken)?;
         let mut ahead = BytesMut::new();
         let reply = self.reply(&mut wire, &mut ahead).await?;
         let body = if matches!(reply.status, 204 | 304) { Body::Counted(0) } else { Body::of(&reply) };
-        Ok(Incoming { url: url.clone(), reply, wire, ahead, body, silence: self.patience.silence })
+        Ok(Incoming { url: url.clone(), reply, peer, wire, ahead, body, silence: self.patience.silence })
     }
 
     /// Sends `form` to `url` and returns the head of the answer; its body is not looked at.
@@ -118,6 +144,11 @@ impl Client {
     /// # Errors
     /// When it is no `http` or `https` address, or there is no connection.
     pub async fn open(&self, url: &Url) -> Result<Wire, Error> {
+        Ok(self.open_from(url, None).await?.0)
+    }
+
+    /// The same at the word of `sender`, and whom it led to. A server outside leads nobody to our own networks.
+    async fn open_from(&self, url: &Url, sender: Option<IpAddr>) -> Result<(Wire, Option<IpAddr>), Error> {
         let host = url.host_str().ok_or_else(|| Error::Address(url.to_string()))?;
         let port = url.port_or_known_default().ok_or_else(|| Error::Address(url.to_string()))?;
         let secure = match url.scheme() {
@@ -128,13 +159,19 @@ impl Client {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let unreachable = |source| Error::Connect { address: format!("{host}:{port}"), source };
         let opening = async {
-            let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
+            let found: Vec<_> = lookup_host((host, port)).await.map_err(unreachable)?.collect();
+            let stranger = sender.is_some_and(|sender| !inside::is_inside(sender));
+            if stranger && found.iter().any(|found| inside::is_inside(found.ip())) {
+                return Err(Error::Inside(host.to_owned()));
+            }
+            let stream = TcpStream::connect(&*found).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
-            Ok(if secure {
-                self.tls.shake(host, stream).await.map_err(unreachable)?
-            } else {
-                Box::new(stream) as Wire
-            })
+            let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+            let wire = match secure {
+                true => self.tls.shake(host, stream).await.map_err(unreachable)?,
+                false => Box::new(stream) as Wire,
+            };
+            Ok((wire, peer))
         };
         timeout(self.patience.connect, opening).await.map_err(|_| Error::Patience("connection"))?
     }
@@ -188,6 +225,8 @@ pub struct Incoming {
     pub url: Url,
     /// Its head.
     pub reply: Reply,
+    /// The address of who answered.
+    pub peer: Option<IpAddr>,
     wire: Wire,
     ahead: BytesMut,
     body: Body,

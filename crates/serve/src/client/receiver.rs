@@ -36,12 +36,14 @@ impl Receiver {
     pub async fn connect(client: &Client, url: &Url, fields: &[(&str, &str)]) -> Result<Receiver, Error> {
         let asked: Vec<_> = [("Icy-MetaData", "1")].into_iter().chain(fields.iter().copied()).collect();
         let mut url = url.clone();
+        let mut sender = None;
         for _ in 0..MOST_LISTS {
-            let incoming = client.get(&url, &asked).await?;
+            let incoming = client.get_led(&url, &asked, sender).await?;
             let Some(list) = list_kind(incoming.reply.field("content-type")) else {
                 return Ok(Receiver::of(incoming));
             };
             let from = incoming.url.clone();
+            sender = incoming.peer;
             url = first_stream(&from, list, &incoming.text(LONGEST_LIST).await?)?;
         }
         Err(Error::NoStream(format!("{url} is a playlist of playlists")))

@@ -50,6 +50,9 @@ pub enum Error {
     /// The address leads to something that lists streams, but to none that can be received.
     #[error("{0}")]
     NoStream(String),
+    /// A server outside led to an address that only our own network reaches.
+    #[error("a foreign server led to {0}, which is inside our own network")]
+    Inside(String),
     /// More than ten redirects.
     #[error("redirected more than {MOST_REDIRECTS} times")]
     Redirects,

@@ -110,3 +110,15 @@ async fn a_playlist_leads_to_its_stream() {
     assert_eq!(receiver.url().path(), "/b.mp3");
     assert!(matches!(Receiver::connect(&client(), &url, &[]).await, Err(Error::NoStream(_))));
 }
+
+#[tokio::test]
+async fn a_foreign_server_leads_nobody_into_our_own_network() {
+    let client = Client::new("test", Patience::default());
+    let inside = Url::parse("http://127.0.0.1:9/latest/meta-data").unwrap();
+    let stranger = Some("8.8.8.8".parse().unwrap());
+    let refused = client.get_led(&inside, &[], stranger).await;
+    assert!(matches!(refused, Err(Error::Inside(host)) if host == "127.0.0.1"));
+    let neighbour = Some("192.168.1.7".parse().unwrap());
+    let tried = client.get_led(&inside, &[], neighbour).await;
+    assert!(matches!(tried, Err(Error::Connect { .. })), "one of us may");
+}
