@@ -11,6 +11,7 @@ use crate::{
     intro::Intros,
     reload::Reloads,
     renditions::Renditions,
+    status::feed::Followers,
     tls::Tls,
 };
 use std::{
@@ -52,6 +53,8 @@ pub struct Station {
     pub history: History,
     /// Those who follow what changes.
     pub events: Events,
+    /// Those who follow the statistics.
+    pub stats_followers: Followers,
     /// When it started.
     pub started: SystemTime,
     /// Cancelled when it stops.
@@ -120,6 +123,7 @@ impl Station {
             intros: Intros::default(),
             history: History::default(),
             events: Events::default(),
+            stats_followers: Followers::default(),
             counters: Counters::default(),
             started: SystemTime::now(),
             stop: CancellationToken::new(),

@@ -1,5 +1,6 @@
 //! The statistics in Icecast's own words, for everything that has been reading them: AzuraCast, directories, scripts.
 
+pub mod feed;
 mod json;
 mod tracks;
 

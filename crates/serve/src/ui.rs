@@ -3,7 +3,7 @@
 mod assets;
 mod page;
 
-use crate::ordinary::Caller;
+use crate::{ordinary::Caller, status};
 use axum::{
     Router,
     extract::Path,
@@ -15,7 +15,7 @@ use axum::{
 /// The routes of the page and of what it loads.
 pub fn router() -> Router {
     Router::new()
-        .route("/", get(index))
+        .route("/", get(index).fallback(status::feed::follow))
         .route("/favicon.ico", get(|caller, headers| asset(caller, Path("icon.svg".to_owned()), headers)))
         .route("/assets/{*path}", get(asset))
 }

@@ -191,6 +191,17 @@ impl Wire {
         Ok(data)
     }
 
+    /// Reads on until `text` has come, and behind it.
+    pub async fn until(&mut self, text: &str) -> Result<()> {
+        loop {
+            if let Some(at) = self.ahead.windows(text.len()).position(|bytes| bytes == text.as_bytes()) {
+                self.ahead.drain(..at + text.len());
+                return Ok(());
+            }
+            ensure!(self.more().await? > 0, "closed before {text:?}");
+        }
+    }
+
     /// Whatever comes until the server closes.
     pub async fn rest(&mut self) -> Result<Vec<u8>> {
         while self.more().await? > 0 {}

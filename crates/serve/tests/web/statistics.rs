@@ -294,3 +294,23 @@ async fn hidden_mounts_and_what_is_private_stay_out_of_the_public_statistics() -
     rig.server.stop().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_follows_what_changes_line_by_line() -> Result<()> {
+    let rig = Rig::start("").await?;
+    let mut stranger = Wire::connect(rig.address).await?;
+    stranger.send("STATS / HTTP/1.0\r\n\r\n").await?;
+    ensure!(stranger.head().await?.status == 401);
+    let mut wire = Wire::connect(rig.address).await?;
+    wire.send(&format!("STATS / HTTP/1.0\r\n{}\r\n", basic("admin", "adm"))).await?;
+    ensure!(wire.head().await?.status == 200);
+    wire.until("EVENT global listeners 0\n").await?;
+    let source = rig.feed("/m.mp3", "audio/mpeg", "", &mp3(50)).await?;
+    wire.until("EVENT /m.mp3 server_type audio/mpeg\n").await?;
+    rig.admin("/admin/metadata?mount=/m.mp3&mode=updinfo&song=Air").await?;
+    wire.until("EVENT /m.mp3 title Air\n").await?;
+    drop(source);
+    wire.until("EVENT /m.mp3 null null\n").await?;
+    rig.server.stop().await;
+    Ok(())
+}
