@@ -31,7 +31,7 @@ fn write(station: &Station, all: bool) -> String {
     of_reactors(&mut page, &served);
     let mut mounts = station.mounts.list();
     mounts.retain(|mount| all || !mount.policy().hidden);
-    of_mounts(&mut page, &mounts, &served);
+    of_mounts(&mut page, &mounts, &served, station);
     page.0
 }
 
@@ -99,11 +99,12 @@ fn of_reactors(page: &mut Page, served: &egress::Stats) {
     }
 }
 
-fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
+fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats, station: &Station) {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     let sent = |mount: &Mount| mount.sent(served);
     type Read<'a> = &'a dyn Fn(&Mount) -> u64;
-    let columns: [(&str, Kind, &str, Read<'_>); 12] = [
+    let lag = |mount: &Mount| u64::from(station.sessions.lag(&mount.name));
+    let columns: [(&str, Kind, &str, Read<'_>); 13] = [
         ("levada_mount_up", Gauge, "Whether something feeds the mount.", &|m| m.source().is_some().into()),
         ("levada_mount_listeners", Gauge, "Listeners now.", &|m| m.listeners() as u64),
         ("levada_mount_listeners_peak", Gauge, "Most listeners at once.", &|m| {
@@ -125,6 +126,7 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats) {
         ("levada_mount_slow_drops_total", Counter, "Listeners dropped as too slow.", &|m| {
             count(&m.stats.slow)
         }),
+        ("levada_mount_lag_milliseconds", Gauge, "How far the slowest listener is behind.", &lag),
         ("levada_mount_max_listeners", Gauge, "Listeners that the mount takes; 0 is no limit.", &|m| {
             m.policy().max_listeners.unwrap_or_default() as u64
         }),

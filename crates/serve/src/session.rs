@@ -3,7 +3,7 @@
 use crate::MountName;
 use std::{
     net::IpAddr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -36,6 +36,8 @@ pub struct Session {
     pub sent: AtomicU64,
     /// How often it was moved forward because it read too slowly.
     pub skips: AtomicU64,
+    /// Milliseconds of the stream that its socket has no room for, looked at each second at least; 0 while it keeps up.
+    pub lag: AtomicU32,
     /// The name of its server, if it is a relay; empty where that says none.
     pub relay: Option<Box<str>>,
 }

@@ -50,6 +50,12 @@ impl Sessions {
         found
     }
 
+    /// Milliseconds that the slowest of those whose home is `mount` is behind.
+    pub fn lag(&self, mount: &MountName) -> u32 {
+        let here = self.map();
+        here.values().filter(|s| s.home == *mount).map(|s| s.lag.load(Relaxed)).max().unwrap_or(0)
+    }
+
     fn map(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
         self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,6 +70,8 @@ pub struct MountView {
     pub skips: u64,
     /// Listeners that were dropped because they read too slowly.
     pub dropped: u64,
+    /// Milliseconds that the slowest listener's socket is behind; 0 while all keep up.
+    pub lag_ms: u32,
     /// Seconds since the source left, if it did.
     pub silent_seconds: Option<u64>,
 }
@@ -153,6 +155,8 @@ pub struct ListenerView {
     pub sent: u64,
     /// How often it was moved forward because it read too slowly.
     pub skips: u64,
+    /// Milliseconds of the stream that its socket has no room for.
+    pub lag_ms: u32,
     /// Whether it is a relay of this server.
     pub relay: bool,
 }
@@ -253,6 +257,7 @@ impl MountView {
             kbits_out,
             skips: count(&mount.stats.skips),
             dropped: count(&mount.stats.slow),
+            lag_ms: station.sessions.lag(&mount.name),
             silent_seconds: mount.silent_for(Instant::now()).map(|silence| silence.as_secs()),
             name: mount.name.to_string(),
         }
@@ -316,6 +321,7 @@ impl ListenerView {
             seconds: session.age(now).as_secs(),
             sent: session.sent.load(Relaxed),
             skips: session.skips.load(Relaxed),
+            lag_ms: session.lag.load(Relaxed),
             relay: session.relay.is_some(),
         }
     }

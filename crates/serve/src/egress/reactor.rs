@@ -167,6 +167,16 @@ impl Reactor {
         }
         self.reseat(key);
         self.serve(key);
+        self.note_lag(key);
+    }
+
+    /// Notes how far behind a listener's socket is.
+    fn note_lag(&self, key: usize) {
+        let Some(listener) = self.listeners.get(key) else { return };
+        let reel = &self.crowds[listener.crowd as usize].reel;
+        let needs = listener.place.needs().filter(|_| listener.blocked);
+        let lag = needs.map_or(Duration::ZERO, |offset| reel.lag(offset));
+        listener.session.lag.store(u32::try_from(lag.as_millis()).unwrap_or(u32::MAX), Relaxed);
     }
 
     /// Writes what there is for a listener unless its socket is full, and follows it to where it goes then.
