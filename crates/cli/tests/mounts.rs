@@ -40,6 +40,32 @@ fn listeners_fall_back_and_return_at_frame_boundaries_without_a_gap() -> Result<
 }
 
 #[test]
+fn without_override_nobody_returns_and_nobody_is_left_in_silence() -> Result<()> {
+    let desk = Desk::new()?;
+    let toml =
+        "[[mount]]\nname = '/main.mp3'\nfallback = '/spare.mp3'\nfallback_override = false\nflush = '0s'\n";
+    let server = serve(&desk, toml)?;
+    let spare = push(&server, "chords.mp3", "/spare.mp3")?;
+    let mut main = push(&server, "chords.mp3", "/main.mp3")?;
+    let mut old = http::Listener::open(&server.url("/main.mp3"), "")?;
+    old.until("the mount itself", |body| body.len() > 40_000)?;
+    main.stop();
+    let so_far = old.body.len();
+    old.until("the fallback", |body| body.len() > so_far + 40_000)?;
+    // who comes now hears the mount itself, while the first one stays where it is
+    let mut main = push(&server, "chords.mp3", "/main.mp3")?;
+    let mut new = http::Listener::open(&server.url("/main.mp3"), "")?;
+    new.until("the mount itself", |body| body.len() > 40_000)?;
+    main.stop();
+    for (who, listener) in [("who came late", &mut new), ("who was there", &mut old)] {
+        let so_far = listener.body.len();
+        listener.until(&format!("the fallback, {who}"), |body| body.len() > so_far + 60_000)?;
+    }
+    drop(spare);
+    Ok(())
+}
+
+#[test]
 fn a_second_source_is_refused_or_takes_over_as_the_mount_says() -> Result<()> {
     let desk = Desk::new()?;
     let server = serve(&desk, "[[mount]]\nname = '/take.mp3'\ntakeover = 'replace'\n")?;

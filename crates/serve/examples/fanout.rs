@@ -212,6 +212,7 @@ fn session(id: SessionId, peer: SocketAddr) -> Session {
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        lag: 0.into(),
         relay: None,
     }
 }

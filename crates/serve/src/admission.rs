@@ -7,8 +7,8 @@ use url::Url;
 
 /// What becomes of a listener.
 pub(crate) enum Admission {
-    /// It hears this mount, introduced as this source.
-    Here(Arc<Mount>, Arc<Source>),
+    /// It hears this mount, introduced as this source; as a guest if that is not because of a missing source.
+    Here { playing: Arc<Mount>, source: Arc<Source>, guest: bool },
     /// It is sent to a sibling server.
     Elsewhere(Url),
     /// There is nothing to hear.
@@ -27,6 +27,7 @@ pub(crate) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admis
     if mount_full || station.sessions.count() >= config.limits.listeners {
         return elsewhere(head, mount, &config.limits.siblings, station);
     }
+    let guest = guest_room.is_some();
     let asked = match guest_room {
         Some(name) => station.mounts.find(name),
         None => Some(mount.clone()),
@@ -34,7 +35,7 @@ pub(crate) fn admit(head: &Head, mount: &Arc<Mount>, station: &Station) -> Admis
     let Some(asked) = asked else { return Admission::Full };
     let playing = switch::audible(&asked, station).unwrap_or(asked);
     match playing.source().or_else(|| playing.last_source()) {
-        Some(source) => Admission::Here(playing, source),
+        Some(source) => Admission::Here { playing, source, guest },
         None => Admission::Nothing,
     }
 }
@@ -55,12 +56,17 @@ pub(crate) fn start(head: &Head, mount: &Mount) -> Start {
     }
 }
 
-/// From here on the listener is egress's; it is counted out when its session ends.
-pub(crate) fn enter(joining: Joining, mount: &Mount, station: &Station) {
+/// From here on the listener is egress's; it is counted out when its session ends. If it hears a mount in the format of
+/// that one's source, `at` is that mount, and whether it is its guest.
+pub(crate) fn enter(joining: Joining, mount: &Mount, at: Option<(&Mount, bool)>, station: &Station) {
     station.sessions.add(joining.session.clone());
     station.counters.listeners.fetch_add(1, Relaxed);
     mount.joined();
     station.egress.join(joining);
+    if let Some((playing, guest)) = at {
+        // once it is there, so that the next look at the mount finds it even if all others moved on meanwhile
+        mount.play_at(playing, guest);
+    }
 }
 
 /// The siblings take turns; who was sent here by a sibling is not sent on, so that nobody runs in circles.

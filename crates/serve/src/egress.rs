@@ -79,7 +79,7 @@ pub enum Pace {
     Every(Duration),
 }
 
-/// Which listeners of a rendition to move.
+/// Which listeners of a rendition are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// All of them.
@@ -143,9 +143,9 @@ impl Egress {
         self.tell(|| Command::Shift { from, to: to.clone(), whom: whom.clone() });
     }
 
-    /// Ends all listeners of a rendition with `end` when they have what it still has for them.
-    pub fn end(&self, rendition: RenditionId, end: End) {
-        self.tell(|| Command::End { rendition, end });
+    /// Ends listeners of a rendition with `end` when they have what it still has for them.
+    pub fn end(&self, rendition: RenditionId, end: End, whom: Whom) {
+        self.tell(|| Command::End { rendition, end, whom: whom.clone() });
     }
 
     /// Ends one session at once, with [`End::Kicked`].

@@ -89,7 +89,7 @@ async fn stand_in(station: &Arc<Station>, name: &MountName, file: &Path) {
     let mut changes = station.mounts.watch();
     loop {
         demand::wanted(&mount).await;
-        while switch::alive(&mount, station).is_some() && mount.place().mount != stage {
+        while switch::alive(&mount, station).is_some() && !is_at(&mount, &stage) {
             if changes.changed().await.is_err() {
                 return;
             }
@@ -105,12 +105,16 @@ async fn stand_in(station: &Arc<Station>, name: &MountName, file: &Path) {
 /// Waits until the listeners of `mount` are somewhere else and have something else.
 async fn released(mount: &Arc<Mount>, stage: &MountName, station: &Arc<Station>) {
     let mut changes = station.mounts.watch();
-    while switch::alive(mount, station).is_none() || mount.place().mount == *stage {
+    while switch::alive(mount, station).is_none() || is_at(mount, stage) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = sleep(LOOK) => {}
         }
     }
+}
+
+fn is_at(mount: &Mount, stage: &MountName) -> bool {
+    mount.stays().iter().any(|stay| stay.place.mount == *stage)
 }
 
 async fn play(station: &Arc<Station>, name: &MountName, file: &Path) -> Result<(), player::Error> {

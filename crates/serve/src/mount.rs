@@ -1,6 +1,11 @@
 //! A named place on the server, with a policy and at most one source.
 
-use crate::{MountName, Piece, Rendition, RenditionId, Source, config::MountPolicy, demand::Demand};
+use crate::{
+    MountName, Piece, Rendition, Source,
+    config::MountPolicy,
+    demand::Demand,
+    places::{Place, Places, Stay},
+};
 use levada_channel::Publisher;
 use levada_media::{Cut, Format, Page, Role, Tags, TrackInfo, container::ogg};
 use std::{
@@ -35,16 +40,7 @@ struct Live {
     stage: Option<Stage>,
     last_source: Option<Arc<Source>>,
     gone_since: Option<Instant>,
-    playing: Option<Place>,
-}
-
-/// Where the listeners of a mount are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The mount whose stream they hear.
-    pub mount: MountName,
-    /// Its rendition.
-    pub rendition: RenditionId,
+    places: Places,
 }
 
 struct Stage {
@@ -233,10 +229,9 @@ impl Mount {
         *self.listeners.borrow()
     }
 
-    /// Where its listeners are; at the mount itself until a fallback took over.
+    /// Where its listeners were let in or moved to last; at the mount itself until a fallback took over.
     pub fn place(&self) -> Place {
-        let here = || Place { mount: self.name.clone(), rendition: self.rendition.id };
-        self.live().playing.clone().unwrap_or_else(here)
+        self.live().places.newest().cloned().unwrap_or_else(|| Place::of(self))
     }
 
     /// Bytes that its listeners got, in its own format and by HLS.
@@ -245,9 +240,19 @@ impl Mount {
         own + self.stats.segments.load(Relaxed)
     }
 
-    /// Notes that its listeners are at `target` from now on.
-    pub fn play_at(&self, target: &Mount) {
-        self.live().playing = Some(Place { mount: target.name.clone(), rendition: target.rendition.id });
+    /// All places where listeners of it may be, besides those that hear it in another format.
+    pub fn stays(&self) -> Vec<Stay> {
+        self.live().places.all().to_vec()
+    }
+
+    /// Notes that listeners of it are at `target` from now on, `sent` there or of their own will.
+    pub fn play_at(&self, target: &Mount, sent: bool) {
+        self.live().places.note(Place::of(target), sent);
+    }
+
+    /// Notes that nobody is at `stay` any more.
+    pub fn leave(&self, stay: &Stay) {
+        self.live().places.leave(stay);
     }
 
     /// Follows the number of listeners, for relays on demand.

@@ -7,7 +7,7 @@ mod maker;
 pub use feed::{Feed, Heard};
 pub use items::{Items, Step};
 
-use crate::{End, Mount, Rendition, RenditionId, Station};
+use crate::{End, Mount, Rendition, RenditionId, Station, egress::Whom};
 use levada_media::{
     Codec, Format, TrackInfo,
     container::flv::tag::{FourCc, View},
@@ -142,7 +142,7 @@ async fn make(Order { mount, output, rendition }: Order, station: Arc<Station>) 
     drop(publisher);
     // those on their way in when it ended are told as well
     while Arc::strong_count(&rendition) > 1 {
-        station.egress.end(rendition.id, End::StreamEnded);
+        station.egress.end(rendition.id, End::StreamEnded, Whom::All);
         sleep(LOOK).await;
     }
     station.egress.forget(rendition.id);

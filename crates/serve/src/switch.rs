@@ -1,6 +1,6 @@
 //! Where listeners are when their mount has no source: fallbacks, their return, and the end of patience.
 
-use crate::{End, Mount, MountName, Station, egress::Whom, name::INTERNAL};
+use crate::{End, Mount, MountName, Station, Stay, egress::Whom, name::INTERNAL};
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 /// Keeps every listener at the best mount that is alive, until the server stops.
@@ -25,21 +25,43 @@ fn place_all(station: &Arc<Station>) {
 
 /// Moves the listeners of one mount to where they should be, or ends them when they have waited long enough.
 fn place(mount: &Arc<Mount>, station: &Arc<Station>, now: Instant) {
-    let place = mount.place();
-    let Some(target) = audible(mount, station) else {
-        if mount.silent_for(now).is_some_and(|silence| silence > mount.policy().linger) {
-            station.egress.end(place.rendition, End::StreamEnded);
-            station.mounts.forget(&mount.name);
+    let target = audible(mount, station);
+    let over =
+        target.is_none() && mount.silent_for(now).is_some_and(|silence| silence > mount.policy().linger);
+    for stay in mount.stays() {
+        if let Some(to) = destination(&stay, target.as_ref(), mount, station) {
+            tracing::info!(mount = %mount.name, from = %stay.place.mount, to = %to.name, "listeners move");
+            station.egress.shift(stay.place.rendition, &to.rendition, Whom::Home(mount.name.clone()));
+            mount.leave(&stay);
+            mount.play_at(&to, stay.sent);
+        } else if over && !is_alive(&stay.place.mount, station) {
+            station.egress.end(stay.place.rendition, End::StreamEnded, Whom::Home(mount.name.clone()));
+            mount.leave(&stay);
         }
-        return;
-    };
-    let here = station.mounts.find(&place.mount).is_some_and(|here| here.source().is_some());
-    let moves = target.rendition.id != place.rendition && (!here || mount.policy().fallback_override);
-    if moves {
-        tracing::info!(mount = %mount.name, from = %place.mount, to = %target.name, "listeners move");
-        station.egress.shift(place.rendition, &target.rendition, Whom::Home(mount.name.clone()));
-        mount.play_at(&target);
     }
+    if over {
+        station.mounts.forget(&mount.name);
+    }
+}
+
+/// Where those of `stay` are to go, if they are to go. While a place is alive, only an override calls anybody back, and
+/// not those who were sent there.
+fn destination(
+    stay: &Stay,
+    target: Option<&Arc<Mount>>,
+    home: &Mount,
+    station: &Station,
+) -> Option<Arc<Mount>> {
+    if is_alive(&stay.place.mount, station) && (stay.sent || !home.policy().fallback_override) {
+        return None;
+    }
+    let host = station.mounts.find(&stay.place.mount).filter(|_| stay.sent);
+    let next = host.and_then(|host| audible(&host, station)).or_else(|| target.cloned())?;
+    (next.rendition.id != stay.place.rendition).then_some(next)
+}
+
+fn is_alive(mount: &MountName, station: &Station) -> bool {
+    station.mounts.find(mount).is_some_and(|mount| mount.source().is_some())
 }
 
 /// What listeners of `mount` hear: what is [`alive`], else its fallback file while that plays.

@@ -29,7 +29,11 @@ pub(crate) fn kick(station: &Station, mount: &Mount, id: SessionId) -> bool {
 /// listeners of the mount that they asked for.
 pub(crate) fn move_all(station: &Station, mount: &Mount, destination: &Mount) {
     tracing::info!(from = %mount.name, to = %destination.name, "listeners moved by an administrator");
-    station.egress.shift(mount.place().rendition, &destination.rendition, Whom::Home(mount.name.clone()));
+    for stay in mount.stays() {
+        station.egress.shift(stay.place.rendition, &destination.rendition, Whom::Home(mount.name.clone()));
+        mount.leave(&stay);
+    }
+    mount.play_at(destination, true);
 }
 
 /// Sets the mount that listeners of `mount` hear while it has no source, until the configuration is read again.

@@ -42,8 +42,8 @@ pub async fn listener(
         Ok(waiting) => waiting,
         Err(why) => return refuse(conn, head.version, Status::LOOP, &why.to_string()).await,
     };
-    let (playing, source) = match admit(&head, &mount, station) {
-        Admission::Here(playing, source) => (playing, source),
+    let (playing, source, guest) = match admit(&head, &mount, station) {
+        Admission::Here { playing, source, guest } => (playing, source, guest),
         Admission::Elsewhere(url) => return redirect(conn, &head, &url).await,
         Admission::Nothing => {
             return refuse(
@@ -100,12 +100,13 @@ pub async fn listener(
         session,
     };
     if let Some(output) = output {
-        shape::change(&mut joining, output, &head, &mount, playing, station);
+        shape::change(&mut joining, output, &head, &mount, playing.clone(), station);
     }
     if let Some(known) = entry.guest {
         station.auth.arrived(known);
     }
-    enter(joining, &mount, station);
+    let at = output.is_none().then_some((&*playing, guest));
+    enter(joining, &mount, at, station);
     After::Done
 }
 
@@ -184,6 +185,7 @@ fn session(
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        lag: 0.into(),
         relay: relay(head),
     }
 }

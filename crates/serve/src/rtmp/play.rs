@@ -49,7 +49,7 @@ pub(super) async fn admit(
     })?;
     let _waiting = demand::wake(&mount, None, station).await;
     let (playing, source) = match admission::admit(&head, &mount, station) {
-        Admission::Here(playing, source) => (playing, source),
+        Admission::Here { playing, source, .. } => (playing, source),
         Admission::Nothing => return Err(missing()),
         Admission::Full | Admission::Elsewhere(_) => {
             station.counters.full.fetch_add(1, Relaxed);
@@ -84,6 +84,7 @@ pub(super) async fn enter(talk: Talk, admitted: Admitted, station: &Arc<Station>
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        lag: 0.into(),
         relay: None,
     });
     let stay = [mount.policy().max_listener_duration, entry.stay].into_iter().flatten().min();
@@ -102,7 +103,7 @@ pub(super) async fn enter(talk: Talk, admitted: Admitted, station: &Arc<Station>
     if let Some(known) = entry.guest {
         station.auth.arrived(known);
     }
-    admission::enter(joining, &mount, station);
+    admission::enter(joining, &mount, None, station);
 }
 
 /// What the player asks for as the head of a request, so that everything that admits listeners admits players.

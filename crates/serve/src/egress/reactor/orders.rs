@@ -34,6 +34,7 @@ pub(in super::super) enum Command {
     End {
         rendition: RenditionId,
         end: End,
+        whom: Whom,
     },
     Kick(SessionId),
     /// Nobody is taken in any more; who is left at the deadline is cut off.
@@ -55,7 +56,7 @@ impl Reactor {
         match command {
             Command::Join(joining) => self.join(*joining),
             Command::Shift { from, to, whom } => self.shift(from, &to, &whom),
-            Command::End { rendition, end } => self.end(rendition, end),
+            Command::End { rendition, end, whom } => self.end(rendition, end, &whom),
             Command::Kick(session) => self.kick(session),
             Command::Shutdown(closing) => self.shutdown(closing),
             Command::Stop => self.stopped = true,
@@ -188,9 +189,9 @@ impl Reactor {
         self.send(&Then::Hop(to.clone()), |heading, session| heading == from && whom.includes(session));
     }
 
-    fn end(&mut self, rendition: RenditionId, end: End) {
+    fn end(&mut self, rendition: RenditionId, end: End, whom: &Whom) {
         self.draw(rendition);
-        self.send(&Then::Close(end), |heading, _| heading == rendition);
+        self.send(&Then::Close(end), |heading, session| heading == rendition && whom.includes(session));
     }
 
     fn draw(&mut self, rendition: RenditionId) {

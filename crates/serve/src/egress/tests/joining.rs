@@ -148,7 +148,7 @@ fn the_end_of_a_stream_lets_out_what_is_there() {
     let mut client = stage.join(&rendition);
     client.pages(1);
     source.plain(50, 5_000);
-    stage.egress.end(RenditionId(1), End::StreamEnded);
+    stage.egress.end(RenditionId(1), End::StreamEnded, Whom::All);
     assert_eq!(client.rest(), (1..51).map(|number| ('P', number)).collect::<Vec<_>>());
     assert_eq!(stage.end_of(&client), End::StreamEnded);
 }

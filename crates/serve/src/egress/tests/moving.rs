@@ -16,7 +16,7 @@ fn a_shift_has_no_partial_page_no_gap_and_the_new_header_set() {
     stage.egress.shift(RenditionId(1), &new, Whom::All);
     wait_for(|| stage.egress.stats().renditions[&RenditionId(1)].listeners == 0);
     fallback.plain(2, 500);
-    stage.egress.end(RenditionId(2), End::StreamEnded);
+    stage.egress.end(RenditionId(2), End::StreamEnded, Whom::All);
     for client in &mut clients {
         let pages = client.rest();
         assert_eq!(pages[..3], [('H', 0), ('H', 1), ('E', 0)]);

@@ -34,7 +34,7 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
     fill(&stage, &mut source);
     source.entries(40, 100);
     wait_for(|| slow.session.skips.load(Relaxed) > 0);
-    stage.egress.end(RenditionId(1), End::StreamEnded);
+    stage.egress.end(RenditionId(1), End::StreamEnded, Whom::All);
     let pages = slow.rest();
     assert_eq!(pages[..3], [('H', 0), ('H', 1), ('E', 0)]);
     let gaps: Vec<_> = pages[2..].windows(2).filter(|pair| pair[0].1 + 1 != pair[1].1).collect();
@@ -97,7 +97,7 @@ fn what_the_reel_must_let_go_of_is_skipped_before_it_is_gone() {
         std::thread::sleep(Duration::from_millis(2));
     });
     wait_for(|| slow.session.skips.load(Relaxed) > 0);
-    stage.egress.end(RenditionId(1), End::StreamEnded);
+    stage.egress.end(RenditionId(1), End::StreamEnded, Whom::All);
     slow.rest();
 }
 
@@ -114,6 +114,6 @@ fn what_a_channel_cannot_hold_is_counted_and_listeners_go_on_at_an_entry() {
     while stage.egress.stats().reactors[0].missed == 0 {
         source.entries(500, 10);
     }
-    stage.egress.end(RenditionId(1), End::StreamEnded);
+    stage.egress.end(RenditionId(1), End::StreamEnded, Whom::All);
     assert!(client.rest().len() > 1);
 }

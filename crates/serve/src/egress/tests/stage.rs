@@ -123,6 +123,7 @@ pub(super) fn session(id: SessionId, home: &str) -> Session {
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        lag: 0.into(),
         relay: None,
     }
 }

@@ -20,7 +20,7 @@ fn titles_come_where_they_were_published_and_follow_a_shift() {
     a.title("second");
     a.plain(1, 50_000);
     stage.egress.shift(RenditionId(1), &new, Whom::All);
-    stage.egress.end(RenditionId(2), End::StreamEnded);
+    stage.egress.end(RenditionId(2), End::StreamEnded, Whom::All);
     for client in &mut clients {
         let bytes = client.bytes();
         let deframed = deframe(&bytes, METAINT);
@@ -43,7 +43,7 @@ fn a_newcomer_hears_a_title_that_was_published_long_ago() {
     source.title("still playing");
     source.entries(40, 500_000);
     let mut client = stage.join_with(&rendition, icy);
-    stage.egress.end(RenditionId(1), End::StreamEnded);
+    stage.egress.end(RenditionId(1), End::StreamEnded, Whom::All);
     let deframed = deframe(&client.bytes(), METAINT);
     assert_eq!(deframed.titles, [(16_000, "still playing".to_owned())]);
 }
