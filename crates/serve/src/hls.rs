@@ -56,10 +56,10 @@ impl Hls {
     /// The stream of `mount`, made from now on if it was not yet.
     fn open(&self, mount: &Arc<Mount>) -> Arc<Stream> {
         let mut map = self.map();
-        if let Some(stream) = map.get(&mount.name).filter(|stream| Arc::ptr_eq(&stream.mount, mount)) {
-            if !stream.look(|window| window.over) {
-                return stream.clone();
-            }
+        let goes_on =
+            |stream: &&Arc<Stream>| Arc::ptr_eq(&stream.mount, mount) && !stream.look(|window| window.over);
+        if let Some(stream) = map.get(&mount.name).filter(goes_on) {
+            return stream.clone();
         }
         let stream = Arc::new(Stream::new(mount.clone(), SystemTime::now()));
         map.insert(mount.name.clone(), stream.clone());

@@ -29,6 +29,9 @@ use std::{
 };
 use url::Url;
 
+/// An answer that is none.
+type No = Box<Response>;
+
 /// A request of a player, and what is known of it.
 struct Visit<'a> {
     caller: &'a Caller,
@@ -52,7 +55,7 @@ pub async fn of(caller: &Caller, path: &str) -> Option<Response> {
     let guarded = is_guarded(&mount.policy());
     let carry = if guarded { carried(query) } else { String::new() };
     let visit = Visit { caller, mount, asked, query, guarded, carry };
-    Some(visit.answer().await.unwrap_or_else(|refusal| refusal))
+    Some(visit.answer().await.unwrap_or_else(|no| *no))
 }
 
 /// Whether each player has to show something, or somebody is told of it.
@@ -64,9 +67,9 @@ fn is_guarded(policy: &MountPolicy) -> bool {
 }
 
 impl Visit<'_> {
-    async fn answer(&self) -> Result<Response, Response> {
+    async fn answer(&self) -> Result<Response, No> {
         let directives = Directives::read(self.query)
-            .ok_or_else(|| Refusal::bad("these directives make no sense").into_response())?;
+            .ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "these directives make no sense"))?;
         let session = self.session().await?;
         let response = match self.asked {
             Asked::Playlist => self.list(directives).await?,
@@ -81,7 +84,7 @@ impl Visit<'_> {
     }
 
     /// The player's session. It begins with a playlist; where players are let in one by one, with anything.
-    async fn session(&self) -> Result<Option<Arc<Session>>, Response> {
+    async fn session(&self) -> Result<Option<Arc<Session>>, No> {
         let (caller, station) = (self.caller, &self.caller.station);
         let key = Key::new(&self.mount.name, caller.peer, &caller.head, self.guarded, &self.carry);
         let known = station.hls.audience.find(&key, Instant::now());
@@ -115,7 +118,7 @@ impl Visit<'_> {
     }
 
     /// Whether there is room, and something that HLS can carry.
-    fn admit(&self) -> Result<(), Response> {
+    fn admit(&self) -> Result<(), No> {
         let station = &self.caller.station;
         match admit(&self.caller.head, &self.mount, station) {
             Admission::Here(playing, _) => {
@@ -123,7 +126,7 @@ impl Visit<'_> {
                 if !Arc::ptr_eq(&follows, &self.mount) {
                     let query = self.caller.head.target.split_once('?').map_or("", |(_, query)| query);
                     let there = format!("{}/index.m3u8?{query}", follows.name);
-                    return Err(Redirect::temporary(&there).into_response());
+                    return Err(Box::new(Redirect::temporary(&there).into_response()));
                 }
                 let carried = playing.source().is_none() || fits(&playing);
                 if carried { Ok(()) } else { Err(unfit()) }
@@ -138,7 +141,7 @@ impl Visit<'_> {
         }
     }
 
-    async fn list(&self, directives: Directives) -> Result<Response, Response> {
+    async fn list(&self, directives: Directives) -> Result<Response, No> {
         let station = &self.caller.station;
         let stream = match switch::audible(&self.mount, station) {
             Some(playing) if fits(&playing) => station.hls.open(&self.mount),
@@ -148,7 +151,7 @@ impl Visit<'_> {
         stream.touch();
         let too_far = |newest: u64| directives.number.is_some_and(|number| number > newest.saturating_add(2));
         if stream.look(|window| too_far(window.open.number)) {
-            return Err(Refusal::bad("that is too far ahead").into_response());
+            return Err(refuse(StatusCode::BAD_REQUEST, "that is too far ahead"));
         }
         let told = |window: &segment::Window| {
             let begun = !window.segments.is_empty() || window.over;
@@ -177,7 +180,7 @@ impl Visit<'_> {
         }
     }
 
-    async fn piece(&self) -> Result<Response, Response> {
+    async fn piece(&self) -> Result<Response, No> {
         let stream = self.caller.station.hls.find(&self.mount.name).ok_or_else(not_found)?;
         stream.touch();
         let found = find(&stream, self.asked).await?.ok_or_else(not_found)?;
@@ -193,7 +196,7 @@ impl Visit<'_> {
 }
 
 /// What is asked for; the part that comes next is waited for.
-async fn find(stream: &Stream, asked: Asked) -> Result<Option<Bytes>, Response> {
+async fn find(stream: &Stream, asked: Asked) -> Result<Option<Bytes>, No> {
     Ok(match asked {
         Asked::Init(number) => stream.look(|window| window.init(number)),
         Asked::Segment(number) => {
@@ -228,7 +231,7 @@ fn session(id: crate::SessionId, user: Option<Box<str>>, mount: &Mount, caller: 
     }
 }
 
-fn turn_away(why: &Turned, station: &Station) -> Response {
+fn turn_away(why: &Turned, station: &Station) -> No {
     station.counters.denied.fetch_add(1, Relaxed);
     let status = StatusCode::from_u16(why.status().0).unwrap_or(StatusCode::FORBIDDEN);
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -238,30 +241,30 @@ fn turn_away(why: &Turned, station: &Station) -> Response {
     {
         response.headers_mut().insert(name, value);
     }
-    response
+    Box::new(response)
 }
 
-fn elsewhere(mut url: Url) -> Response {
+fn elsewhere(mut url: Url) -> No {
     let path = format!("{}/index.m3u8", url.path());
     url.set_path(&path);
-    Redirect::temporary(url.as_str()).into_response()
+    Box::new(Redirect::temporary(url.as_str()).into_response())
 }
 
-fn unfit() -> Response {
+fn unfit() -> No {
     refuse(StatusCode::NOT_FOUND, "HLS cannot carry this stream")
 }
 
-fn not_found() -> Response {
-    Refusal::not_found().into_response()
+fn not_found() -> No {
+    Box::new(Refusal::not_found().into_response())
 }
 
-fn refuse(status: StatusCode, why: &str) -> Response {
-    Refusal::Because(status, why.into()).into_response()
+fn refuse(status: StatusCode, why: &str) -> No {
+    Box::new(Refusal::Because(status, why.into()).into_response())
 }
 
-fn later() -> Response {
+fn later() -> No {
     let why = refuse(StatusCode::SERVICE_UNAVAILABLE, "there is nothing yet");
-    ([(header::RETRY_AFTER, "2")], why).into_response()
+    Box::new(([(header::RETRY_AFTER, "2")], *why).into_response())
 }
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
