@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Mount, Session, Station,
-    admission::{Admission, admit, followed},
+    admission::{Admission, admit},
     auth::{Knock, Turned},
     config::MountPolicy,
     demand,
@@ -121,13 +121,11 @@ impl Visit<'_> {
     fn admit(&self) -> Result<(), No> {
         let station = &self.caller.station;
         match admit(&self.caller.head, &self.mount, station) {
-            Admission::Here(playing, _) => {
-                let follows = followed(&self.mount, playing.clone(), station);
-                if !Arc::ptr_eq(&follows, &self.mount) {
-                    let query = self.caller.head.target.split_once('?').map_or("", |(_, query)| query);
-                    let there = format!("{}/index.m3u8?{query}", follows.name);
-                    return Err(Box::new(Redirect::temporary(&there).into_response()));
-                }
+            Admission::Here { playing, guest: true, .. } => {
+                let there = format!("{}/index.m3u8?{}", playing.name, self.query);
+                Err(Box::new(Redirect::temporary(&there).into_response()))
+            }
+            Admission::Here { playing, .. } => {
                 let carried = playing.source().is_none() || fits(&playing);
                 if carried { Ok(()) } else { Err(unfit()) }
             }
@@ -227,6 +225,7 @@ fn session(id: crate::SessionId, user: Option<Box<str>>, mount: &Mount, caller: 
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        lag: 0.into(),
         relay: None,
     }
 }

@@ -169,6 +169,7 @@ mod tests {
             began: Instant::now(),
             sent: 0.into(),
             skips: 0.into(),
+            lag: 0.into(),
             relay: None,
         })
     }
