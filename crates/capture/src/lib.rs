@@ -1,10 +1,14 @@
 //! pcap and pcapng read and written, filters, flow reassembly, metrics of packets.
 #![forbid(unsafe_code)]
 
+mod filter;
+mod headers;
 mod packet;
 pub mod pcap;
 pub mod pcapng;
 mod reader;
 
+pub use filter::{Filter, FilterError};
+pub use headers::{Headers, Ip, Tcp};
 pub use packet::{Direction, Interface, InterfaceId, LinkType, Note, Packet, Verdict};
 pub use reader::{Error, Item, Reader};
