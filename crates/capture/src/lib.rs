@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod filter;
+pub mod flow;
 mod headers;
+pub mod metrics;
 mod packet;
 pub mod pcap;
 pub mod pcapng;
 mod reader;
+pub mod rtmp_lane;
+pub mod stream;
 
 pub use filter::{Filter, FilterError};
 pub use headers::{Headers, Ip, Tcp};

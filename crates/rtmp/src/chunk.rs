@@ -9,7 +9,7 @@ mod header;
 mod reader;
 mod serialize;
 
-pub use reader::Reader;
+pub use reader::{Chunk, Reader};
 pub use serialize::{Serialized, restamp, write};
 
 /// What a peer may make us hold.

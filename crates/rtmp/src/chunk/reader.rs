@@ -21,6 +21,15 @@ pub struct Reader {
     partial: usize,
 }
 
+/// A chunk that has come in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The type of the message that it is part of.
+    pub kind: u8,
+    /// That message, if this was its last chunk.
+    pub message: Option<Message>,
+}
+
 /// One chunk stream: the last header on it, and the message that is being put together.
 #[derive(Debug)]
 struct Lane {
@@ -84,6 +93,19 @@ impl Reader {
     /// # Errors
     /// When the chunks break the protocol or a limit; see [`Error`].
     pub fn poll(&mut self) -> Result<Option<Message>, Error> {
+        while let Some(chunk) = self.poll_chunk()? {
+            if chunk.message.is_some() {
+                return Ok(chunk.message);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next whole chunk, `None` when more bytes are needed; for those who look at when chunks came.
+    ///
+    /// # Errors
+    /// As of [`Reader::poll`].
+    pub fn poll_chunk(&mut self) -> Result<Option<Chunk>, Error> {
         loop {
             let Some((lane, left)) = self.open else {
                 if !self.begin()? {
@@ -95,9 +117,8 @@ impl Reader {
                 return Ok(None);
             }
             self.open = None;
-            if let Some(message) = self.finish(lane)? {
-                return Ok(Some(message));
-            }
+            let kind = self.lanes[lane].kind;
+            return Ok(Some(Chunk { kind, message: self.finish(lane)? }));
         }
     }
 
