@@ -50,6 +50,12 @@ impl Flow {
         let [p, q] = self.ports;
         Flow { hosts: [b, a], ports: [q, p], ..self }
     }
+
+    /// Its ports, the same whoever was seen first.
+    pub(crate) fn sorted_ports(self) -> [u16; 2] {
+        let [p, q] = self.ports;
+        [p.min(q), p.max(q)]
+    }
 }
 
 impl Flows {

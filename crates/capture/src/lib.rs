@@ -6,11 +6,13 @@ pub mod flow;
 mod headers;
 pub mod metrics;
 mod packet;
+pub mod path;
 pub mod pcap;
 pub mod pcapng;
 mod reader;
 pub mod rtmp_lane;
 pub mod stream;
+pub mod trace;
 
 pub use filter::{Filter, FilterError};
 pub use headers::{Headers, Ip, Tcp};

@@ -12,6 +12,8 @@ pub struct Stream {
     /// The sequence number of the next byte, and how many there were before.
     next: Option<u32>,
     offset: i64,
+    /// The sequence number of the first byte.
+    first: u32,
     waiting: BTreeMap<i64, Vec<u8>>,
     bytes_waiting: usize,
     complete: bool,
@@ -30,9 +32,8 @@ pub enum Piece<'a> {
 /// Where a segment stands among those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The offset of its first byte from the connection's first byte, or from the first one seen: negative
-    /// where it is late even for that.
-    pub offset: i64,
+    /// The sequence number of its first byte, going on where those of TCP wrap.
+    pub seq: i64,
     /// Whether all of it was seen before.
     pub again: bool,
 }
@@ -60,16 +61,25 @@ impl Stream {
             // A SYN counts as one byte; another connection may reuse the ports.
             let first = tcp.seq.wrapping_add(1);
             if self.next != Some(first) || self.offset > 0 {
-                *self =
-                    Stream { next: Some(first), complete: true, counts: self.counts, ..Stream::default() };
+                *self = Stream {
+                    next: Some(first),
+                    first,
+                    complete: true,
+                    counts: self.counts,
+                    ..Stream::default()
+                };
             }
-            return Place { offset: 0, again: false };
+            return Place { seq: first.into(), again: false };
+        }
+        if self.next.is_none() {
+            self.first = tcp.seq;
         }
         let next = *self.next.get_or_insert(tcp.seq);
         let offset = self.offset + i64::from(tcp.seq.wrapping_sub(next) as i32);
         let end = offset + i64::from(length);
+        let seq = i64::from(self.first) + offset;
         if length == 0 {
-            return Place { offset, again: false };
+            return Place { seq, again: false };
         }
         let waits =
             self.waiting.get(&offset).is_some_and(|waiting| waiting.len() as i64 >= i64::from(length));
@@ -78,7 +88,7 @@ impl Stream {
         self.counts.again += u64::from(again);
         self.counts.early += u64::from(offset > self.offset && !again);
         if end <= self.offset {
-            return Place { offset, again };
+            return Place { seq, again };
         }
         if offset <= self.offset {
             self.take(offset, payload, end, &mut give);
@@ -91,7 +101,7 @@ impl Stream {
                 self.give_up(first, &mut give);
             }
         }
-        Place { offset, again }
+        Place { seq, again }
     }
 
     /// The receiver says that it has everything before `ack`: what is not here by now was not captured.
