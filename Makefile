@@ -2,13 +2,13 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: test check fmt clippy doc deps-policy unit real debian demo bench fuzz fuzz-smoke faults help
+.PHONY: test check fmt clippy doc deps-policy unit models real debian demo bench fuzz fuzz-smoke faults help
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## test     installs what the tests use, then format, lints, docs, policy, and every test
-test: debian check unit
+test: debian check unit models
 
 ## check    format, clippy with warnings as errors, rustdoc, dependency policy
 check: fmt clippy doc deps-policy
@@ -27,6 +27,10 @@ deps-policy:
 
 unit:
 	$(CARGO) test --workspace --locked
+
+## models   every interleaving of a channel's publisher and subscribers, by loom
+models:
+	RUSTFLAGS="--cfg levada_loom" $(CARGO) test -p levada-channel --test interleavings --locked --target-dir target/loom
 
 debian:
 	./ci/debian.sh
