@@ -1,6 +1,6 @@
 //! What one may type: the verbs, and what goes with every one of them.
 
-use crate::{bench::Bench, check, demo, output::Console, pull, push, run, serve, sign};
+use crate::{bench::Bench, check, demo, lab, output::Console, pull, push, run, serve, sign};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -32,6 +32,9 @@ enum Verb {
     Push(push::Push),
     /// Receive a stream from a server into a file or a pipe
     Pull(pull::Pull),
+    /// Build small networks on this machine, with links as bad as one likes
+    #[command(subcommand)]
+    Lab(lab::Lab),
     /// Measure a server
     #[command(subcommand)]
     Bench(Bench),
@@ -67,6 +70,7 @@ impl Levada {
             Verb::Sign(sign) => sign.run(),
             Verb::Push(push) => run::block_on(push.run(console)),
             Verb::Pull(pull) => run::block_on(pull.run(console)),
+            Verb::Lab(lab) => lab.run(console),
             Verb::Bench(bench) => bench.run(),
         }
     }

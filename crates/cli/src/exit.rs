@@ -8,7 +8,8 @@ use std::{fmt, process::ExitCode};
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let code = code(&error);
-    if !is_closed_pipe(&error) {
+    // A status without a sentence: whoever failed has said why.
+    if !is_closed_pipe(&error) && !error.to_string().is_empty() {
         let red = Console::wants_color(std::io::IsTerminal::is_terminal(&std::io::stderr()));
         let (on, off) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         eprintln!("{on}levada:{off} {error:#}");

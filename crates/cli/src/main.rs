@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod exit;
 mod import;
+mod lab;
 mod output;
 mod pull;
 mod push;
