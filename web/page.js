@@ -72,6 +72,7 @@ function dress() {
   }
   drawRelays(document.querySelector(".relays"));
 }
+setInterval(() => document.hidden || drawRelays(document.querySelector(".relays")), 10_000);
 
 function follow() {
   const events = new EventSource("/api/v1/events");

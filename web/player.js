@@ -1,5 +1,7 @@
 // A player that plays, or says in plain words why it does not and what does.
 
+import { dressStage } from "./ladder.js";
+
 // What a type's parameters must say for the browser to judge it by its codecs.
 const NAMES = { mp3: "mp3", aac: "mp4a.40.2", h264: "avc1.42E01E", h265: "hvc1.1.6.L93.B0", av1: "av01.0.04M.08" };
 const BOXES = { "application/ogg": "ogg", "audio/ogg": "ogg", "video/ogg": "ogg" };
@@ -11,6 +13,9 @@ export function watchPlayer(player, card) {
     say.textContent = words;
     say.classList.toggle("bad", bad);
   };
+  // What no browser plays by itself has several other ways to come.
+  if (player.getAttribute("src")?.endsWith("/index.m3u8")) return dressStage(inStage(player), card, tell);
+
   const codecs = (card.dataset.codecs || "").split(",").filter(Boolean);
   const unseen = codecs.filter((codec) => PICTURES.includes(codec) && !decodes(player, card.dataset.type, codec));
   const warning = unseen.length ? `This browser has no ${unseen.join(" and ")} decoder, so there is sound but no picture. ` +
@@ -44,6 +49,13 @@ export function watchPlayer(player, card) {
       if (!player.paused && player.videoWidth === 0) tell("There is sound but this browser shows no picture. VLC and mpv do.", true);
     }, 3000);
   }
+}
+
+function inStage(player) {
+  const stage = Object.assign(document.createElement("div"), { className: "stage" });
+  player.replaceWith(stage);
+  stage.append(player);
+  return stage;
 }
 
 function decodes(player, type, codec) {

@@ -1,20 +1,15 @@
-// Who relays whom, as far as this server knows.
+// Keeps the tree of relays fresh. The server draws it; here it only changes places with its successor.
 
 export async function drawRelays(place) {
   if (!place) return;
-  const answer = await fetch("/api/v1/relays").catch(() => null);
+  const answer = await fetch("/assets/relays.svg").catch(() => null);
+  place.hidden = !answer?.ok;
   if (!answer?.ok) return;
-  const { parents, children } = await answer.json();
-  place.hidden = parents.length + children.length === 0;
-  const list = place.querySelector("ol");
-  list.replaceChildren(
-    ...parents.map((p) => row(`parent → ${p.mount}`, `${Math.round(p.kbits)} kbit/s`)),
-    ...children.map((c) => row(`${c.mount} → ${c.agent || "a relay"}`, `${(c.sent / 1e6).toFixed(1)} MB`)),
-  );
-}
-
-function row(what, how) {
-  const item = document.createElement("li");
-  item.textContent = `${what} · ${how}`;
-  return item;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
+  if (fresh.nodeName !== "svg") return;
+  const plan = place.querySelector(".plan");
+  const nodes = [...plan.querySelectorAll(".node")];
+  const focused = nodes.indexOf(document.activeElement);
+  plan.replaceChildren(document.importNode(fresh, true));
+  if (focused >= 0) plan.querySelectorAll(".node")[focused]?.focus();
 }

@@ -10,6 +10,7 @@ mod openapi;
 mod problem;
 
 pub use model::*;
+pub(crate) use mounts::topology;
 pub use openapi::description;
 pub use problem::Problem;
 

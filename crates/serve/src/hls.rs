@@ -120,7 +120,7 @@ async fn keep_rewinding(station: Arc<Station>) {
 }
 
 /// Whether anything of what plays can be carried, as far as is known.
-fn fits(playing: &Mount) -> bool {
+pub(crate) fn fits(playing: &Mount) -> bool {
     let tracks = playing.tracks();
     let opens = playing.source().is_some_and(|source| source.format.demuxer().is_some());
     opens && (tracks.is_empty() || tracks.iter().any(|track| fmp4::carries(track.codec)))

@@ -2,8 +2,13 @@
 
 mod assets;
 mod page;
+mod topology;
 
-use crate::{ordinary::Caller, status};
+use crate::{
+    api,
+    ordinary::{Caller, Refusal},
+    status,
+};
 use axum::{
     Router,
     extract::Path,
@@ -17,6 +22,7 @@ pub fn router() -> Router {
     Router::new()
         .route("/", get(index).fallback(status::feed::follow))
         .route("/favicon.ico", get(|caller, headers| asset(caller, Path("icon.svg".to_owned()), headers)))
+        .route("/assets/relays.svg", get(relays))
         .route("/assets/{*path}", get(asset))
 }
 
@@ -25,6 +31,17 @@ async fn index(caller: Caller) -> Response {
     let html = page::draw(&caller).into_string();
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], html)
         .into_response()
+}
+
+/// The tree of relays as it is now.
+async fn relays(caller: Caller) -> Response {
+    match topology::draw(&api::topology(&caller, false), &caller.host_name()) {
+        Some(tree) => {
+            let about = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "no-cache")];
+            (about, tree.into_string()).into_response()
+        }
+        None => Refusal::not_found().into_response(),
+    }
 }
 
 async fn asset(_: Caller, Path(path): Path<String>, headers: HeaderMap) -> Response {

@@ -77,12 +77,17 @@ pub(super) async fn listeners(
 #[utoipa::path(get, path = "/api/v1/relays", tag = "read", responses((status = 200, body = RelaysView)))]
 pub(super) async fn relays(caller: Caller) -> Result<Json<RelaysView>, Problem> {
     let admin = caller.reads_as_admin().await?;
+    Ok(Json(topology(&caller, admin)))
+}
+
+/// Who relays whom, as it is told to this caller.
+pub(crate) fn topology(caller: &Caller, admin: bool) -> RelaysView {
     let mut view = RelaysView { id: caller.station.id.clone(), parents: Vec::new(), children: Vec::new() };
     for mount in caller.station.mounts.list() {
         if mount.policy().hidden && !admin {
             continue;
         }
-        view.parents.extend(parent(&caller, &mount, admin));
+        view.parents.extend(parent(caller, &mount, admin));
         let sessions = caller.station.sessions.of(&mount.name);
         view.children.extend(
             sessions.iter().filter_map(|session| Some((session, session.relay.as_ref()?))).map(
@@ -97,7 +102,7 @@ pub(super) async fn relays(caller: Caller) -> Result<Json<RelaysView>, Problem> 
             ),
         );
     }
-    Ok(Json(view))
+    view
 }
 
 fn parent(caller: &Caller, mount: &Mount, admin: bool) -> Option<ParentView> {

@@ -71,7 +71,7 @@ fn zip(plain: &[u8]) -> Bytes {
 
 fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
-        Some("js") => "text/javascript; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
@@ -84,11 +84,33 @@ mod tests {
 
     #[test]
     fn the_first_page_weighs_less_than_sixty_kilobytes() {
-        let first = ["page.css", "page.js", "player.js", "chart.js", "relays.js", "icon.svg"];
+        let first = [
+            "page.css",
+            "page.js",
+            "player.js",
+            "ladder.js",
+            "ways.js",
+            "clock.js",
+            "chart.js",
+            "relays.js",
+            "icon.svg",
+        ];
         let weight: usize = first.iter().map(|path| find(path).unwrap().zipped.len()).sum();
         assert!(weight < 30_000, "{weight}");
         let chart = find("vendor/uplot/uPlot.iife.min.js").unwrap().zipped.len();
         assert!(weight + chart < 60_000, "{weight} + {chart}");
+    }
+
+    #[test]
+    fn what_plays_video_is_there_with_its_licence() {
+        for path in ["vendor/hls/hls.light.min.mjs", "vendor/mpegts/mpegts.js"] {
+            let asset = find(path).unwrap();
+            assert!(
+                asset.zipped.len() * 2 < asset.plain.len()
+                    && content_type(path).starts_with("text/javascript")
+            );
+            assert!(find(&format!("{}/LICENSE", path.rsplit_once('/').unwrap().0)).is_some(), "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The page as the server draws it: everything is there without a script, scripts only keep it fresh.
 
-use crate::{Mount, ordinary::Caller, status, switch};
+use super::topology;
+use crate::{Mount, Source, api, hls, ordinary::Caller, renditions::Output, status, switch};
 use levada_media::{Format, Kind};
 use maud::{DOCTYPE, Markup, html};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ pub(super) fn draw(caller: &Caller) -> Markup {
     let about = &caller.station.config().server;
     let mounts: Vec<_> =
         caller.station.mounts.list().into_iter().filter(|mount| !mount.policy().hidden).collect();
+    let relays = topology::draw(&api::topology(caller, false), &caller.host_name());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,7 +37,10 @@ pub(super) fn draw(caller: &Caller) -> Markup {
                     } @else {
                         (nothing_yet(caller))
                     }
-                    section.relays hidden { h2 { "Relays" } ol {} }
+                    section.relays hidden[relays.is_none()] aria-label="Relays" {
+                        h2 { "Who relays whom" }
+                        div.plan { @if let Some(tree) = relays { (tree) } }
+                    }
                 }
                 p.foot {
                     "For programs: " a href="/status-json.xsl" { "status" } ", "
@@ -54,7 +59,8 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
     let live = mount.source().is_some();
     let address = mount.name.as_str();
     html! {
-        li.mount.live[live] data-name=(address) data-type=(source.content_type) data-codecs=(codecs.join(",")) {
+        li.mount.live[live] data-name=(address) data-type=(source.content_type) data-codecs=(codecs.join(","))
+            data-faces=(faces(mount, playing.as_deref(), &source)) {
             header {
                 h2 { (status::name_of(mount)) }
                 span.state { @if live { "live" } @else { "waiting for its source" } }
@@ -79,20 +85,37 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
     }
 }
 
-/// Pictures get a video element, everything else an audio one; what no browser plays gets none but says so.
+/// The ways besides its own in which browsers may have the stream, best first.
+fn faces(mount: &Mount, playing: Option<&Mount>, source: &Source) -> String {
+    let playing = playing.unwrap_or(mount);
+    let mut faces = Vec::new();
+    if hls::fits(playing) {
+        faces.push("hls");
+    }
+    if Output::Flv.carries(source.format, &playing.tracks()) && is_picture(playing, &source.content_type) {
+        faces.push("flv");
+    }
+    faces.join(" ")
+}
+
+fn is_picture(mount: &Mount, content_type: &str) -> bool {
+    let tracks = mount.tracks();
+    tracks.iter().any(|track| track.codec.kind() == Kind::Video)
+        || (tracks.is_empty() && content_type.starts_with("video/"))
+}
+
+/// Pictures get a video element, everything else an audio one. What no browser plays by itself is shown as HLS, which
+/// some play without a script; scripts know more ways.
 fn player(mount: &Mount, content_type: &str) -> Markup {
-    let format = Format::from_content_type(content_type);
-    let picture = mount.tracks().iter().any(|track| track.codec.kind() == Kind::Video)
-        || (mount.tracks().is_empty() && content_type.starts_with("video/"));
     let label = format!("Player for {}", status::name_of(mount));
-    match (format, picture) {
-        (Format::MpegTs | Format::Flv, _) => html! {
-            p { "Browsers do not play this container by themselves. VLC and mpv do: use the M3U link." }
-        },
-        (_, true) => {
-            html! { video controls playsinline preload="none" src=(mount.name) aria-label=(label) {} }
+    let wrapped = matches!(Format::from_content_type(content_type), Format::MpegTs | Format::Flv);
+    let address = if wrapped { format!("{}/index.m3u8", mount.name) } else { mount.name.to_string() };
+    html! {
+        @if is_picture(mount, content_type) {
+            video controls playsinline preload="none" src=(address) aria-label=(label) {}
+        } @else {
+            audio controls preload="none" src=(address) aria-label=(label) {}
         }
-        (_, false) => html! { audio controls preload="none" src=(mount.name) aria-label=(label) {} },
     }
 }
 
