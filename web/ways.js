@@ -11,7 +11,9 @@ export const WAYS = {
 async function byWhep(player, mount, failed) {
   const { play } = await import("./whep.js");
   const session = await play(player, `/whep${mount}`);
-  return { stop: () => session?.stop?.() ?? session?.close?.(), behind: () => null };
+  let mine = true;
+  session.ended.then((why) => mine && failed(new Error(why)));
+  return { stop: () => { mine = false; session.close(); }, behind: () => null };
 }
 
 async function byHls(player, mount, failed) {
@@ -27,7 +29,7 @@ async function byHls(player, mount, failed) {
     enableWorker: false,
     lowLatencyMode: true,
     backBufferLength: 60,
-    maxLiveSyncPlaybackRate: 1.3,
+    maxLiveSyncPlaybackRate: 1, // it only hurries with more than a second in hand; chase() below does with less
     liveSyncOnStallIncrease: 0.3,
     xhrSetup: (request) => request.setRequestHeader("X-Playback-Session-Id", session),
   });
@@ -40,7 +42,10 @@ async function byHls(player, mount, failed) {
   hls.loadSource(url);
   hls.attachMedia(player);
   const behind = () => (hls.playingDate ? (Date.now() - hls.playingDate) / 1000 : null);
-  return { stop: () => hls.destroy(), behind, live: () => { player.currentTime = hls.liveSyncPosition ?? player.currentTime; } };
+  const edge = () => hls.liveSyncPosition ?? player.currentTime;
+  const live = () => { player.currentTime = edge(); };
+  const rest = chase(player, () => edge() - player.currentTime);
+  return { stop: () => { rest(); hls.destroy(); }, behind, live };
 }
 
 async function byFlv(player, mount, failed) {
@@ -65,6 +70,28 @@ async function byItself(player, mount) {
   player.src = mount;
   return { stop: () => release(player), behind: () => null };
 }
+
+// Keeps what is buffered ahead no larger than the network needs: plays a little faster while the least of it, seen over
+// a second and a half, is more than a part and a bit. Who went back on purpose is left alone.
+function chase(player, late) {
+  let least = Infinity, since = performance.now(), back = false;
+  const seeking = () => { back = late() > 4; };
+  const tick = setInterval(() => {
+    const { buffered, currentTime } = player;
+    const here = [...Array(buffered.length).keys()].find((n) => buffered.start(n) <= currentTime + 0.1 && currentTime <= buffered.end(n));
+    least = Math.min(least, here === undefined ? 0 : buffered.end(here) - currentTime);
+    if (performance.now() - since < 1500) return;
+    const hurry = least > 1.2 ? 1.25 : least > ENOUGH ? 1.08 : least < ENOUGH / 4 ? 0.97 : 1;
+    player.playbackRate = back || least === 0 ? 1 : hurry;
+    least = Infinity;
+    since = performance.now();
+  }, 50);
+  player.addEventListener("seeking", seeking);
+  return () => { clearInterval(tick); player.removeEventListener("seeking", seeking); player.playbackRate = 1; };
+}
+
+// Seconds in hand that ride out a late part of the usual 200 ms.
+const ENOUGH = 0.28;
 
 function release(player) {
   player.removeAttribute("src");
