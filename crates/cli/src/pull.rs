@@ -1,5 +1,6 @@
 //! `levada pull`: receives a stream into a file or a pipe.
 
+mod datagrams;
 mod sink;
 
 use crate::{
@@ -9,14 +10,17 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use levada_media::Format;
-use levada_serve::client::{
-    Client, Received, Receiver,
-    backoff::Backoff,
-    http::{Error, Patience},
+use levada_serve::{
+    client::{
+        Client, Received, Receiver,
+        backoff::Backoff,
+        http::{Error, Patience},
+    },
+    multicast::{Address, Session},
 };
 use serde::Serialize;
 use sink::Sink;
-use std::{path::PathBuf, pin::Pin, time::Duration};
+use std::{path::PathBuf, pin::Pin, str::FromStr, time::Duration};
 use tokio::time::Instant;
 use url::Url;
 
@@ -24,8 +28,8 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Pull {
-    /// The stream's address, or that of a playlist that names it
-    url: Url,
+    /// The stream's address, or that of a playlist that names it; or udp://239.1.2.3:5000, rtp://, or a session's .sdp
+    url: Place,
     /// Where to: a file, or `-` for standard output; default a file named like the stream
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -41,6 +45,34 @@ pub struct Pull {
     /// Without a connection, try again for this time; default none before the first and one minute later
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     retry_for: Option<Duration>,
+}
+
+/// Where one can pull from.
+#[derive(Clone, Debug)]
+enum Place {
+    /// A server.
+    Server(Url),
+    /// Datagrams that come to a group or a port.
+    Datagrams(Box<Session>),
+}
+
+impl FromStr for Place {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Place> {
+        if Address::is_meant(text) {
+            let at: Address = text.parse()?;
+            let origin = at.to.ip();
+            return Ok(Place::Datagrams(Box::new(Session::new("stream", 0, origin, at))));
+        }
+        let file = text.strip_prefix("file://").unwrap_or(text);
+        if !file.contains("://") && file.ends_with(".sdp") {
+            let text = std::fs::read(file).with_context(|| format!("cannot open {file}"))?;
+            let session = Session::parse(&String::from_utf8_lossy(&text));
+            return Ok(Place::Datagrams(Box::new(session.with_context(|| file.to_owned())?)));
+        }
+        Ok(Place::Server(text.parse()?))
+    }
 }
 
 /// What `--json` tells at the end.
@@ -89,7 +121,17 @@ impl Pull {
     /// # Errors
     /// When the file cannot be written, the server has no such stream, or the network fails for too long.
     pub async fn run(self, console: Console) -> Result<()> {
-        let sink = Sink::open(self.output.as_deref(), &self.url, self.overwrite).await?;
+        let url = match self.url {
+            Place::Server(url) => url,
+            Place::Datagrams(session) => {
+                let named = Url::parse("file:///stream.ts")?;
+                let sink = Sink::open(self.output.as_deref(), &named, self.overwrite).await?;
+                let silence = self.timeout;
+                let job = datagrams::Job { session: *session, sink, lasts: self.lasts, silence };
+                return job.run(console).await;
+            }
+        };
+        let sink = Sink::open(self.output.as_deref(), &url, self.overwrite).await?;
         let onto_stdout = sink.is_stdout();
         let stop = async {
             tokio::select! {
@@ -102,15 +144,15 @@ impl Pull {
             console,
             client: Client::new(AGENT, patience),
             began: Instant::now(),
-            seen: Statistics { url: self.url.to_string(), ..Statistics::default() },
+            seen: Statistics { url: url.to_string(), ..Statistics::default() },
             stop: std::pin::pin!(stop),
             sink,
         };
-        let result = run.receive(&self.url, self.retry_for).await;
+        let result = run.receive(&url, self.retry_for).await;
         let written = run.sink.finish().await;
         let seen = run.finished(result.as_ref().map_or(Ended::Failed, |ended| *ended));
         console.statistics(&seen, onto_stdout);
-        result.with_context(|| format!("cannot pull {}", self.url))?;
+        result.with_context(|| format!("cannot pull {url}"))?;
         written?;
         if seen.bytes == 0 {
             return Err(Exit(crate::exit::TIMEOUT, "not a byte came in that time".into()).into());
@@ -251,4 +293,5 @@ const EXAMPLES: &str = "\
 Examples:
   levada pull http://127.0.0.1:8000/clip.ogv
   levada pull http://127.0.0.1:8000/radio.mp3 -o - | mpv -
+  levada pull udp://239.1.2.3:5000 -o - | mpv -
   levada pull --for 10s --json http://127.0.0.1:8000/radio.mp3 -o /dev/null";

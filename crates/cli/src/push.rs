@@ -1,4 +1,6 @@
-//! `levada push`: sends files as a live stream to a mount of a server.
+//! `levada push`: sends files as a live stream to a mount of a server, or in datagrams.
+
+mod datagrams;
 
 use crate::{
     exit::{Exit, FAILED, USAGE},
@@ -13,9 +15,10 @@ use levada_serve::{
         Client, Player, Target, Uplink, http::Patience, icecast::Introduction, medium::Medium,
         player::Options, playlist, uplink::Stats,
     },
+    multicast::Address,
 };
 use serde::Serialize;
-use std::{path::PathBuf, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::{io::AsyncWriteExt, time::Instant};
 
 /// Send files as a live stream to a mount of a server
@@ -25,9 +28,10 @@ pub struct Push {
     /// Files to play, one after the other; `-` is standard input, playlists (m3u, pls, xspf) stand for their files
     #[arg(required = true, value_name = "FILE")]
     what: Vec<PathBuf>,
-    /// Where to: icecast://source:password@host:8000/mount, icecasts://, http:// or https://
+    /// Where to: icecast://source:password@host:8000/mount, icecasts://, http:// or https://; or udp://239.1.2.3:5000
+    /// and rtp://, which take options: ?ttl=1&iface=ADDRESS&packets=7&sap=no
     #[arg(value_name = "URL")]
-    to: Target,
+    to: Destination,
     /// The source's password, when the address has none
     #[arg(long, env = "LEVADA_PASSWORD", hide_env_values = true)]
     password: Option<String>,
@@ -61,9 +65,32 @@ pub struct Push {
     /// Also hand the stream, at its pace, to a local player: `--tee - | mpv -`
     #[arg(long, value_name = "-", value_parser = ["-"])]
     tee: Option<String>,
+    /// Write a description of the session, for players of rtp://
+    #[arg(long, value_name = "FILE")]
+    sdp: Option<PathBuf>,
     /// After a lost connection, try again for this time
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     retry_for: Duration,
+}
+
+/// Where one can push to.
+#[derive(Clone, Debug)]
+enum Destination {
+    /// A mount of a server.
+    Mount(Target),
+    /// A group or a host that hears datagrams.
+    Datagrams(Address),
+}
+
+impl FromStr for Destination {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Destination> {
+        match Address::is_meant(text) {
+            true => Ok(Destination::Datagrams(text.parse()?)),
+            false => Ok(Destination::Mount(text.parse()?)),
+        }
+    }
 }
 
 /// What `--json` tells at the end.
@@ -90,18 +117,32 @@ impl Push {
         if self.looping && media.contains(&Medium::Stdin) {
             return Err(Exit(USAGE, "standard input cannot be played in a loop".into()).into());
         }
-        let to = match &self.password {
-            Some(password) => self.to.clone().with_password(password),
-            None => self.to.clone(),
-        };
         let options = Options { looping: self.looping, bitrate: self.bitrate, ..Options::default() };
+        let target = match &self.to {
+            Destination::Mount(target) => target.clone(),
+            Destination::Datagrams(to) => {
+                let options = Options { lead: Duration::ZERO, ..options };
+                let player = Player::open(media, options).await?;
+                let name = self.name.clone().unwrap_or_else(|| "levada".into());
+                let job = datagrams::Job { player, to, name, sdp: self.sdp.as_deref(), lasts: self.lasts };
+                return job.run(console).await;
+            }
+        };
         let player = Player::open(media, options).await?;
+        self.to_mount(target, player, console).await
+    }
+
+    async fn to_mount(&self, target: Target, player: Player, console: Console) -> Result<()> {
+        let to = match &self.password {
+            Some(password) => target.clone().with_password(password),
+            None => target.clone(),
+        };
         let says = self.introduction(&player);
         let content_type = says.content_type.clone();
         let uplink = Uplink::new(Client::new(AGENT, Patience::default()), to, says, player.kind().format);
         let stats = uplink.stats();
-        let first = uplink.connect().await.with_context(|| format!("cannot push to {}", self.to))?;
-        console.say(format!("pushing {content_type} to {}", self.to));
+        let first = uplink.connect().await.with_context(|| format!("cannot push to {target}"))?;
+        console.say(format!("pushing {content_type} to {target}"));
 
         let began = Instant::now();
         let (publisher, channel) = Channel::new(Bounds::default());
@@ -115,14 +156,14 @@ impl Push {
             sent = &mut sending => outcome(sent),
             () = run::after(self.lasts) => (Ended::Time, None),
             () = run::stopped() => (Ended::Stopped, None),
-            () = self.watch(console, &stats, began) => (Ended::Failed, None),
+            () = watch(console, &target, &stats, began) => (Ended::Failed, None),
         };
         sending.abort();
         if let Some(tee) = tee {
             let _written = tokio::time::timeout(LAST, tee).await;
         }
         console.clear();
-        let statistics = self.statistics(&stats, content_type, began, ended);
+        let statistics = statistics(&target, &stats, content_type, began, ended);
         console.say(format!(
             "pushed {} in {}, {:.0} kbit/s, {} connection(s)",
             output::bytes(statistics.bytes),
@@ -131,7 +172,7 @@ impl Push {
             statistics.connects
         ));
         console.statistics(&statistics, self.tee.is_some());
-        failure.map_or(Ok(()), |why| Err(why.context(format!("pushing to {} failed", self.to))))
+        failure.map_or(Ok(()), |why| Err(why.context(format!("pushing to {target} failed"))))
     }
 
     fn introduction(&self, player: &Player) -> Introduction {
@@ -147,36 +188,42 @@ impl Push {
             fields: Vec::new(),
         }
     }
+}
 
-    /// Rewrites the progress line for ever.
-    async fn watch(&self, console: Console, stats: &Stats, began: Instant) {
-        let mut tick = tokio::time::interval(Duration::from_millis(500));
-        let mut before = 0;
-        let mut rate = 0.0;
-        loop {
-            tick.tick().await;
-            let bytes = stats.bytes.load(Relaxed);
-            let now = (bytes - before) as f64 * 8.0 / 500.0;
-            rate = if before == 0 { now } else { rate * 0.8 + now * 0.2 };
-            before = bytes;
-            let (time, sent) = (output::clock(began.elapsed()), output::bytes(bytes));
-            console.progress(&format!("{time}  {rate:>6.0} kbit/s  {sent:>9}  → {}", self.to));
-        }
+/// Rewrites the progress line for ever.
+async fn watch(console: Console, target: &Target, stats: &Stats, began: Instant) {
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let mut before = 0;
+    let mut rate = 0.0;
+    loop {
+        tick.tick().await;
+        let bytes = stats.bytes.load(Relaxed);
+        let now = (bytes - before) as f64 * 8.0 / 500.0;
+        rate = if before == 0 { now } else { rate * 0.8 + now * 0.2 };
+        before = bytes;
+        let (time, sent) = (output::clock(began.elapsed()), output::bytes(bytes));
+        console.progress(&format!("{time}  {rate:>6.0} kbit/s  {sent:>9}  → {target}"));
     }
+}
 
-    fn statistics(&self, stats: &Stats, content_type: String, began: Instant, ended: Ended) -> Statistics {
-        let (time, bytes) = (began.elapsed(), stats.bytes.load(Relaxed));
-        Statistics {
-            to: self.to.to_string(),
-            content_type,
-            seconds: time.as_secs_f64(),
-            bytes,
-            kbit_per_s: output::kbit_per_s(bytes, time),
-            connects: stats.connects.load(Relaxed),
-            skipped_pages: stats.skipped.load(Relaxed),
-            titles: stats.titles.load(Relaxed),
-            ended,
-        }
+fn statistics(
+    target: &Target,
+    stats: &Stats,
+    content_type: String,
+    began: Instant,
+    ended: Ended,
+) -> Statistics {
+    let (time, bytes) = (began.elapsed(), stats.bytes.load(Relaxed));
+    Statistics {
+        to: target.to_string(),
+        content_type,
+        seconds: time.as_secs_f64(),
+        bytes,
+        kbit_per_s: output::kbit_per_s(bytes, time),
+        connects: stats.connects.load(Relaxed),
+        skipped_pages: stats.skipped.load(Relaxed),
+        titles: stats.titles.load(Relaxed),
+        ended,
     }
 }
 
@@ -254,6 +301,7 @@ const EXAMPLES: &str = "\
 Examples:
   levada push clip.ogv icecast://source:password@127.0.0.1:8000/clip.ogv
   levada push --loop --name 'My radio' --genre Jazz evening.m3u icecast://source:password@127.0.0.1:8000/radio.mp3
+  levada push --loop clip.flv 'rtp://239.1.2.3:5004?ttl=1' --sdp clip.sdp
   ffmpeg -re -i film.mkv -f webm - | levada push - icecasts://source:password@host/film.webm
   levada push --loop --tee - clip.ogv icecast://source:password@127.0.0.1:8000/clip.ogv | mpv -
 

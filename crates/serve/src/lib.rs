@@ -28,6 +28,7 @@ pub mod intro;
 pub mod metrics;
 mod mount;
 mod mounts;
+pub mod multicast;
 mod name;
 pub mod ordinary;
 mod piece;

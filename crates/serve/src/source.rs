@@ -15,6 +15,8 @@ pub enum Origin {
     Relay,
     /// An RTMP encoder.
     Rtmp,
+    /// Datagrams to a group or a port.
+    Multicast,
     /// A file of this machine.
     File,
 }

@@ -136,6 +136,22 @@ impl Config {
             key("file"),
             "needs a mount by name; this entry is a pattern",
         );
+        found.error_if(
+            pattern && (mount.multicast.is_some() || mount.input.is_some()),
+            key(if mount.input.is_some() { "input" } else { "multicast" }),
+            "needs a mount by name; this entry is a pattern",
+        );
+        found.error_if(
+            mount.input.is_some() && mount.file.is_some(),
+            key("input"),
+            "and file exclude each other",
+        );
+        let same = |to: &crate::multicast::Address| mount.input.as_ref().is_some_and(|from| from.to == to.to);
+        found.error_if(
+            mount.multicast.as_ref().is_some_and(same),
+            key("multicast"),
+            "is where its input comes from",
+        );
         found.file(key("file"), mount.file.as_deref());
         found.file(key("fallback_file"), mount.fallback_file.as_deref());
         found.file(key("intro"), mount.intro.as_deref());
@@ -362,6 +378,12 @@ mod tests {
             ("[[mount]]\nname = '/a'\nfallback = '/a'", "mount.0.fallback"),
             ("[[mount]]\nname = '/*'\nfile = 'Cargo.toml'", "mount.0.file"),
             ("[[mount]]\nname = '/a'\nfile = 'no-such-file'", "mount.0.file"),
+            ("[[mount]]\nname = '/*'\nmulticast = 'udp://239.1.2.3:5'", "mount.0.multicast"),
+            ("[[mount]]\nname = '/a'\nfile = 'Cargo.toml'\ninput = 'udp://239.1.2.3:5'", "mount.0.input"),
+            (
+                "[[mount]]\nname = '/a'\nmulticast = 'udp://239.1.2.3:5'\ninput = 'udp://239.1.2.3:5'",
+                "mount.0.multicast",
+            ),
             ("[[mount]]\nname = '/a'\nicy_metaint = 0", "mount.0.icy_metaint"),
             ("[[mount]]\nname = '/a'\nsource_timeout = '0s'", "mount.0.source_timeout"),
             (

@@ -1,7 +1,7 @@
 //! What is said of a mount, and what that comes to.
 
 use super::{Secret, matches};
-use crate::MountName;
+use crate::{MountName, multicast::Address};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -78,6 +78,11 @@ mount_options! {
         fallback_file: PathBuf;
         /// A file that is this mount's source, played in a loop.
         file: PathBuf;
+        /// Where the mount is sent as a transport stream: `udp://239.1.2.3:5000?ttl=1` or `rtp://…`, a group or a host.
+        /// Groups are announced by SAP (`?sap=no` leaves that out); `/NAME.sdp` describes the session.
+        multicast: Address;
+        /// Where the mount's source is heard: `udp://239.1.2.3:5000`, `rtp://…`, with `?iface=` on that network.
+        input: Address;
         /// A file in the mount's own format that every new listener hears first.
         intro: PathBuf;
         /// Listeners at once. Default: as many as the server takes.

@@ -1,7 +1,7 @@
 //! Which path is answered by what.
 
 use super::{Caller, Refusal};
-use crate::{admin, api, events, files, hls, metrics, playlist, status, ui};
+use crate::{admin, api, events, files, hls, metrics, multicast, playlist, status, ui};
 use axum::{
     Router,
     extract::Request,
@@ -46,6 +46,9 @@ async fn elsewhere(caller: Caller, request: Request) -> Response {
     }
     if let Some(list) = playlist::of(&caller, request.uri().path()) {
         return list;
+    }
+    if let Some(session) = multicast::of(&caller, request.uri().path()) {
+        return session;
     }
     if let Some(answer) = hls::of(&caller, request.uri().path()).await {
         return answer;
