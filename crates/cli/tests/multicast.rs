@@ -12,7 +12,8 @@ use std::{fs, net::UdpSocket, path::Path, process::Command};
 fn vlc(net: &Net, desk: &Desk, from: &str, saved: &Path) -> Result<Program> {
     let mut command = Command::new("cvlc");
     command.env("HOME", desk.path("")).args(["-I", "dummy", "--no-plugins-cache", "--sout"]);
-    command.arg(format!("#std{{access=file,mux=ts,dst={}}}", saved.display())).arg(from);
+    // a description turns into the stream that it describes when it is played again
+    command.arg(format!("#std{{access=file,mux=ts,dst={}}}", saved.display())).arg("--loop").arg(from);
     Program::start(&mut net.enter_as_nobody(&command))
 }
 

@@ -85,7 +85,7 @@ impl Inlet {
 
 /// Whether these are whole packets, each with its sync byte.
 fn is_transport(bytes: &[u8]) -> bool {
-    let whole = !bytes.is_empty() && bytes.len() % PACKET == 0;
+    let whole = !bytes.is_empty() && bytes.len().is_multiple_of(PACKET);
     whole && bytes.iter().step_by(PACKET).all(|&byte| byte == SYNC)
 }
 
