@@ -1,7 +1,7 @@
 //! The engine's thread: takes packets from hosts, lets the fabric have them, and sends them on at their time.
 
 use crate::engine::{self, Departure, Priority, Waker, Wires};
-use crate::fabric::{Fabric, Seen, Totals};
+use crate::fabric::{Fabric, Fate, Seen, Totals};
 use crate::lateness::{Lateness, Summary};
 use crate::netns::NetNs;
 use levada_link::{ConfigError, LinkConfig};
@@ -321,6 +321,7 @@ impl Mover {
 
     /// Watches what somebody watches.
     fn look(&mut self) {
+        self.fabric.drops = !self.watchers.is_empty();
         for (direction, watched) in self.fabric.watched.iter_mut().enumerate() {
             *watched = self.watchers.iter().any(|watcher| watcher.directions.get(direction) == Some(&true));
         }
@@ -377,7 +378,10 @@ impl Mover {
 impl Watcher {
     /// Tells what it watches of `seen`; whether it still listens.
     fn tell(&mut self, seen: &[Seen]) -> bool {
-        for one in seen.iter().filter(|seen| self.directions.get(seen.direction) == Some(&true)) {
+        let meant = |seen: &&Seen| {
+            self.directions.get(seen.direction) == Some(&true) || matches!(seen.fate, Fate::Dropped(_))
+        };
+        for one in seen.iter().filter(meant) {
             if self.backlog.len() < MOST_UNTOLD { self.backlog.push(one.clone()) } else { self.missed += 1 }
         }
         if self.backlog.is_empty() {

@@ -39,6 +39,8 @@ pub(crate) struct Fabric {
     pub seen: Vec<Seen>,
     /// Which directions are watched.
     pub watched: Vec<bool>,
+    /// Whether drops are watched everywhere.
+    pub drops: bool,
 }
 
 /// A link of a chain.
@@ -133,6 +135,7 @@ impl Fabric {
             chains: Vec::with_capacity(wires.len()),
             totals: vec![Totals::default(); wires.len()],
             watched: vec![false; wires.len()],
+            drops: false,
             pipes: Vec::with_capacity(wires.len()),
             flights: Vec::new(),
             free: Vec::new(),
@@ -343,7 +346,8 @@ impl Fabric {
     }
 
     fn see(&mut self, direction: Direction, at: Duration, packet: &Packet, fate: Fate) {
-        if self.watched[direction] {
+        let drops = self.drops && matches!(fate, Fate::Dropped(_));
+        if self.watched[direction] || drops {
             let bytes = packet.bytes.clone();
             self.seen.push(Seen { at, direction, packet: packet.id, bytes, fate });
         }

@@ -307,7 +307,7 @@ impl Lab {
     /// Tells of the packets at these interfaces from now on, and of changes of links.
     ///
     /// A packet that an interface of a link sends is [`Sent`](crate::Fate::Sent) in the direction that begins there, one
-    /// that comes to it [`Arrived`](crate::Fate::Arrived) in the other.
+    /// that comes to it [`Arrived`](crate::Fate::Arrived) in the other. Of drops one is told wherever they are.
     ///
     /// # Errors
     /// That there is no such interface.

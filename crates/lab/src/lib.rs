@@ -21,6 +21,8 @@ mod ping;
 #[cfg(target_os = "linux")]
 mod publish;
 #[cfg(target_os = "linux")]
+mod record;
+#[cfg(target_os = "linux")]
 mod throughput;
 #[cfg(target_os = "linux")]
 mod topology;
@@ -33,6 +35,7 @@ pub use lab::{Lab, LabError, Options, has_program};
 pub use lateness::{Lateness, Summary};
 pub use ping::{Answers, Ping, Pong};
 pub use publish::Publish;
+pub use record::{Capture, CaptureError, Recorded, Recording};
 pub use throughput::{Estimate, Transfer};
 pub use topology::{Interface, Link, Topology, TopologyError};
 

@@ -4,6 +4,7 @@ use crate::exit::{self, Exit};
 use anyhow::Result;
 use levada_lab::house::{self, Say};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Asks a lab to do what words say, and shows what it says.
 ///
@@ -78,9 +79,18 @@ impl Capture {
         self,
         lab: &levada_lab::Lab,
         tell: &mut dyn super::words::Tell,
-        stop: &std::sync::atomic::AtomicBool,
+        stop: &AtomicBool,
     ) -> Result<()> {
-        let _ = (lab, tell, stop);
-        anyhow::bail!("not yet")
+        let (mut shown, most) = (0, self.count.unwrap_or(u64::MAX));
+        let show = |line: &str| {
+            shown += u64::from(!line.contains("==="));
+            tell.out(line) && shown < most
+        };
+        Ok(lab.show_packets(
+            &self.interface,
+            &self.filter.join(" "),
+            || !stop.load(Ordering::Relaxed),
+            show,
+        )?)
     }
 }
