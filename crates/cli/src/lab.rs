@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use levada_lab::house;
 
 mod enter;
+mod run;
 mod speak;
 mod up;
 mod words;
@@ -18,6 +19,10 @@ pub enum Lab {
     Exec(enter::Exec),
     /// Open a shell on a host of a lab that is up
     Shell(enter::Shell),
+    /// Run a scenario: a lab, programs in it, changes of its links, and what is expected
+    Run(run::Run),
+    /// Compare the metrics of two runs
+    Diff(run::Diff),
     #[command(flatten)]
     Word(Asked),
 }
@@ -69,6 +74,10 @@ impl Lab {
         match self {
             Lab::Up(up) if house::is_inside() => up.run(console),
             Lab::Up(_) => speak::ended(house::front()?),
+            Lab::Run(run) if house::is_inside() => run.run(console),
+            Lab::Run(run) if run.check()? => speak::ended(house::front()?),
+            Lab::Run(run) => run.waiting(),
+            Lab::Diff(diff) => diff.run(),
             Lab::Exec(exec) => exec.run(),
             Lab::Shell(shell) => shell.run(),
             Lab::Word(asked) => asked.run(),

@@ -23,6 +23,10 @@ mod publish;
 #[cfg(target_os = "linux")]
 mod record;
 #[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod scenario;
+#[cfg(target_os = "linux")]
 mod throughput;
 #[cfg(target_os = "linux")]
 mod topology;
@@ -36,6 +40,8 @@ pub use lateness::{Lateness, Summary};
 pub use ping::{Answers, Ping, Pong};
 pub use publish::Publish;
 pub use record::{Capture, CaptureError, Recorded, Recording};
+pub use run::{Compared, Finding, Place, Report, RunError, Verdict, compare, spread};
+pub use scenario::{Amount, Expect, Override, Ready, Scenario, ScenarioError, Span, Step};
 pub use throughput::{Estimate, Transfer};
 pub use topology::{Interface, Link, Topology, TopologyError};
 

@@ -117,7 +117,7 @@ impl Lab {
                     }
                 }
                 Ok(Sight::Missed(count)) => {
-                    drop(show(&format!("             ... {count} packets were not shown\n")))
+                    let _next_time = show(&format!("             ... {count} packets were not shown\n"));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),

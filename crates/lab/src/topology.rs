@@ -66,6 +66,14 @@ pub enum TopologyError {
         /// What it resembles.
         nearest: Option<String>,
     },
+    /// A link that is not there, and has no ends by which it could be made.
+    #[error("there is no link {name:?}{}", crate::did_you_mean(.nearest.as_deref()))]
+    NoLink {
+        /// What was written.
+        name: String,
+        /// What it resembles.
+        nearest: Option<String>,
+    },
     /// A host that is connected to nothing.
     #[error("host {0:?} has no link")]
     Alone(String),
@@ -148,6 +156,18 @@ impl Topology {
         let first = self.interface(ends[0], None)?;
         let second = self.interface(ends[1], Some(&first))?;
         self.links.push(Link { name: name.into(), ends: [first, second], profile });
+        Ok(())
+    }
+
+    /// Lets a link that is there be so.
+    ///
+    /// # Errors
+    /// That there is none of that name.
+    pub fn set(&mut self, name: &str, profile: Profile) -> Result<(), TopologyError> {
+        let known: Vec<&str> = self.links.iter().map(|link| link.name.as_str()).collect();
+        let nearest = levada_link::units::nearest(name, &known).map(str::to_owned);
+        let link = self.links.iter_mut().find(|link| link.name == name);
+        link.ok_or(TopologyError::NoLink { name: name.into(), nearest })?.profile = profile;
         Ok(())
     }
 
