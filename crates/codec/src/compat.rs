@@ -8,7 +8,7 @@ mod deflate;
 mod dwt;
 mod filters;
 mod hearing;
-mod layer;
+pub mod layer;
 mod pack;
 mod quantize;
 mod stereo;

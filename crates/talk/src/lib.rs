@@ -1,2 +1,12 @@
 //! A full-duplex call between two endpoints.
+//!
+//! A [`Call`] makes datagrams of captured blocks and blocks to play of datagrams; [`Paced`] puts it between devices and a
+//! network as a [`Machine`](levada_link::Machine), with real or virtual time.
 #![forbid(unsafe_code)]
+
+pub mod compat;
+mod conceal;
+mod paced;
+
+pub use conceal::Conceal;
+pub use paced::{Call, Ended, Paced, Sound};
