@@ -9,6 +9,7 @@
 pub mod codec;
 pub mod container;
 mod frame;
+pub mod resample;
 pub mod splice;
 mod tags;
 mod time;
