@@ -1,1 +1,102 @@
 //! Microphones, speakers, cameras, files and test signals.
+//!
+//! A [`Source`] gives blocks of interleaved 16-bit sound, a [`Sink`] takes them. Files, tones and pipes have no clock of their
+//! own and give or take a block whenever they are asked; sound cards do, behind one lock-free ring each.
+#![forbid(unsafe_code)]
+
+mod file;
+mod pipe;
+#[cfg(target_os = "linux")]
+pub mod pulse;
+mod sink;
+mod source;
+mod tone;
+mod wave;
+
+pub use file::File;
+pub use pipe::Pipe;
+pub use sink::Sink;
+pub use source::Source;
+pub use tone::Tone;
+pub use wave::Wave;
+
+/// The form of sound at a device's door: interleaved 16-bit samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Frames a second.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: usize,
+    /// Frames that are asked for at a time: what a sound card is to be set up for.
+    pub block: usize,
+}
+
+/// Why a device cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{name}: {why}")]
+    File {
+        /// Its name.
+        name: String,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// A file is not one of the formats that are known.
+    #[error("{name}: {why} (WAV, FLAC, MP3 and Ogg Vorbis are read)")]
+    Format {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No device is called so.
+    #[error(
+        "no device is called {name}: a number or a part of a name of --list-devices, a file, tone, null or - would be one"
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The sound server is not there or does not want to.
+    #[error("the sound server: {why}")]
+    Server {
+        /// What it says.
+        why: String,
+    },
+}
+
+impl Error {
+    fn file(name: &str) -> impl Fn(std::io::Error) -> Error {
+        move |why| Error::File { name: name.into(), why }
+    }
+}
+
+/// A sound card as a person may choose it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// The number that `--input` or `--output` may give.
+    pub index: u32,
+    /// What the server calls it.
+    pub name: String,
+    /// What a person calls it.
+    pub description: String,
+    /// Whether it captures; otherwise it plays.
+    pub captures: bool,
+    /// Channels.
+    pub channels: u8,
+    /// Frames a second.
+    pub rate: u32,
+}
+
+/// All sound cards, first those that capture.
+///
+/// # Errors
+/// That there is no sound server.
+pub fn list() -> Result<Vec<Card>, Error> {
+    #[cfg(target_os = "linux")]
+    return pulse::list();
+    #[cfg(not(target_os = "linux"))]
+    Err(Error::Server { why: "this build has none for this system".into() })
+}

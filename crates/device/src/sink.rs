@@ -1,0 +1,73 @@
+//! Where sound goes to.
+
+use crate::{Error, Form, Wave};
+use std::io::Write;
+use std::path::Path;
+
+/// Where sound goes to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Sink {
+    /// Nowhere.
+    Null,
+    /// A WAV file.
+    Wave(Wave),
+    /// Raw samples to standard output.
+    Stdout,
+    /// A loudspeaker.
+    #[cfg(target_os = "linux")]
+    Pulse(crate::pulse::Playback),
+}
+
+impl Sink {
+    /// What is called `name`: `null`, `-` for raw samples on standard output, a file that ends in `.wav`, or a sound card by number or part
+    /// of its name; `default` is the system's.
+    ///
+    /// # Errors
+    /// That there is none, or what is wrong with it.
+    pub fn open(name: &str, form: Form) -> Result<Sink, Error> {
+        let is_wave = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"));
+        match name {
+            "null" => Ok(Sink::Null),
+            "-" => Ok(Sink::Stdout),
+            _ if is_wave => Ok(Sink::Wave(Wave::create(name, form)?)),
+            #[cfg(target_os = "linux")]
+            _ => Ok(Sink::Pulse(crate::pulse::Playback::open(name, form)?)),
+            #[cfg(not(target_os = "linux"))]
+            _ => Err(Error::Unknown { name: name.into() }),
+        }
+    }
+
+    /// Takes a block.
+    ///
+    /// # Errors
+    /// That a file or a pipe takes no more.
+    pub fn write(&mut self, block: &[i16]) -> std::io::Result<()> {
+        match self {
+            Sink::Null => Ok(()),
+            Sink::Wave(wave) => wave.write(block),
+            Sink::Stdout => {
+                let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                let mut out = std::io::stdout().lock();
+                out.write_all(&bytes)?;
+                out.flush()
+            }
+            #[cfg(target_os = "linux")]
+            Sink::Pulse(playback) => {
+                playback.write(block);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends it well: a file knows its length.
+    ///
+    /// # Errors
+    /// That a file cannot be ended.
+    pub fn finish(self) -> std::io::Result<()> {
+        match self {
+            Sink::Wave(wave) => wave.finish(),
+            _ => Ok(()),
+        }
+    }
+}
