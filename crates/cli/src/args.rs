@@ -1,6 +1,6 @@
 //! What one may type: the verbs, and what goes with every one of them.
 
-use crate::{bench::Bench, check, demo, lab, output::Console, pull, push, run, serve, sign};
+use crate::{bench::Bench, check, demo, lab, output::Console, pull, push, run, serve, sign, talk};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -35,6 +35,8 @@ enum Verb {
     /// Build small networks on this machine, with links as bad as one likes
     #[command(subcommand)]
     Lab(lab::Lab),
+    /// Call somebody: sound both ways, with the lowest delay that the network allows
+    Talk(Box<talk::Talk>),
     /// Measure a server
     #[command(subcommand)]
     Bench(Bench),
@@ -71,6 +73,7 @@ impl Levada {
             Verb::Push(push) => run::block_on(push.run(console)),
             Verb::Pull(pull) => run::block_on(pull.run(console)),
             Verb::Lab(lab) => lab.run(console),
+            Verb::Talk(talk) => run::block_on(talk.run(console)),
             Verb::Bench(bench) => bench.run(),
         }
     }
@@ -87,6 +90,8 @@ impl Common {
             _ => "trace",
         };
         let filter = EnvFilter::try_from_env("LEVADA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        // says that it is gone when we are
+        let filter = filter.add_directive("pulseaudio=off".parse().unwrap_or_default());
         let lines = fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
         let _only_once = match self.json {
             true => lines.json().try_init(),

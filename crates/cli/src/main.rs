@@ -15,10 +15,11 @@ mod push;
 mod run;
 mod serve;
 mod sign;
+mod talk;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit::report(args::Levada::parse().run())
+    exit::report(args::Levada::parse_from(talk::spelling(std::env::args_os())).run())
 }

@@ -33,8 +33,10 @@ impl Step {
 
     /// A block was received.
     pub fn received(&mut self) {
+        if !std::mem::replace(&mut self.heard, true) {
+            self.sent = 0; // what was sent before the peer was there is not lost
+        }
         self.received += 1;
-        self.heard = true;
     }
 
     /// A period is over. What was sent and not received counts as lost: the programs take the two ways for alike. Until a
@@ -80,6 +82,19 @@ mod tests {
         assert_eq!(after(Control::AddLost, &losses[..5]), [128, 137, 139, 138, 137]);
         assert_eq!(after(Control::Lost, &losses[..3]), [128, 128, 128]);
         assert_eq!(after(Control::Conservative, &losses), [128, 232, 421, 382, 347, 315, 286, 260, 236]);
+    }
+
+    /// A Python peer whose partner begins half a second late doubles its step, and both are out of step for a minute.
+    #[test]
+    fn a_peer_that_begins_later_has_lost_nothing() {
+        let mut step = Step::new(Control::Conservative, 128);
+        (0..20).for_each(|_| step.sent());
+        (0..23).for_each(|_| {
+            step.sent();
+            step.received();
+        });
+        step.period();
+        assert_eq!(step.q(), 128);
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! Calls between two processes: files in, files out, over loopback and through a real sound server.
+
+mod kit;
+
+use anyhow::{Context, Result, ensure};
+use kit::{Program, levada, programs::Desk};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::Command;
+
+/// Two free ports of UDP.
+fn ports() -> Result<(u16, u16)> {
+    let sockets = [UdpSocket::bind("0.0.0.0:0")?, UdpSocket::bind("0.0.0.0:0")?];
+    Ok((sockets[0].local_addr()?.port(), sockets[1].local_addr()?.port()))
+}
+
+/// Tones that glide, different for each seed: no part of them sounds like another.
+fn song(seed: f64, seconds: usize) -> Vec<i16> {
+    let frame = |n: usize| {
+        let t = n as f64 / 44_100.0;
+        let tone = |hertz: f64, phase: f64| {
+            6_000.0
+                * (std::f64::consts::TAU * hertz * t + 2_000.0 * (t * (0.3 + seed * 0.1) + phase).sin()).sin()
+        };
+        [tone(330.0 + 50.0 * seed, 0.0) as i16, tone(660.0 - 40.0 * seed, 1.0) as i16]
+    };
+    (0..seconds * 44_100).flat_map(frame).collect()
+}
+
+fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
+    let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let length = bytes.len() as u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((length + 36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0\x44\xac\0\0\x10\xb1\x02\0\x04\0\x10\0data");
+    wav.extend(length.to_le_bytes());
+    wav.extend(bytes);
+    Ok(std::fs::write(path, wav)?)
+}
+
+fn read_wav(path: &Path) -> Result<Vec<i16>> {
+    let bytes = std::fs::read(path)?;
+    ensure!(bytes.len() > 44 && &bytes[36..40] == b"data", "{} is no WAV file", path.display());
+    let length = u32::from_le_bytes(bytes[40..44].try_into()?) as usize;
+    ensure!(length == bytes.len() - 44, "{}: {length} of {}", path.display(), bytes.len());
+    Ok(bytes[44..].as_chunks::<2>().0.iter().map(|x| i16::from_le_bytes(*x)).collect())
+}
+
+/// How well `frames` frames of `said` from `from` on are heard somewhere in `heard`, in decibels.
+fn heard_at(heard: &[i16], said: &[i16], from: usize, frames: usize) -> f64 {
+    let said = &said[2 * from..2 * (from + frames)];
+    let energy: f64 = said.iter().map(|x| f64::from(*x).powi(2)).sum();
+    // a rough look at every place, by a few samples far apart, then a close one at the best
+    let rough = |at: usize| -> i64 {
+        (0..said.len()).step_by(31).map(|n| (i64::from(heard[2 * at + n]) - i64::from(said[n])).abs()).sum()
+    };
+    let places = 0..(heard.len() / 2).saturating_sub(frames);
+    let Some(best) = places.min_by_key(|at| rough(*at)) else { return f64::NEG_INFINITY };
+    let noise = said.iter().zip(&heard[2 * best..]).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+    (10.0 * (energy / noise.sum::<f64>().max(1e-9)).log10()).min(99.0)
+}
+
+/// The same for the best of some stretches: a busy machine may miss a moment.
+fn best(heard: &[i16], said: &[i16]) -> f64 {
+    (2..8).map(|n| heard_at(heard, said, n * 22_050, 2_048)).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// One end; `more` in the order of a shell.
+fn end(peer: u16, listen: u16, more: &str) -> Command {
+    let mut command = levada();
+    command.args(["talk", &format!("127.0.0.1:{peer}"), "--listen", &listen.to_string()]);
+    command.args(more.split_whitespace());
+    command
+}
+
+#[test]
+fn two_processes_hear_each_other_over_loopback() -> Result<()> {
+    let desk = Desk::new()?;
+    let songs = [song(0.0, 5), song(1.0, 5)];
+    let (a, b) = ports()?;
+    let mut ends = Vec::new();
+    for (n, (listen, peer)) in [(a, b), (b, a)].into_iter().enumerate() {
+        write_wav(&desk.path(&format!("in{n}.wav")), &songs[n])?;
+        let more = "--compat temporal_overlapped_DWT_coding -q 64 --show_stats --for 6s";
+        let mut command = end(peer, listen, more);
+        command.arg("--input").arg(desk.path(&format!("in{n}.wav")));
+        command.arg("--output").arg(desk.path(&format!("out{n}.wav")));
+        ends.push(Program::start(&mut command)?);
+    }
+    for end in &mut ends {
+        let (well, said) = end.wait()?;
+        ensure!(well, "{said}");
+        for words in
+            ["chunks_to_buffer = 7", "chunks_per_cycle = 43.06640625", "mesgs.", "Payload sent average ="]
+        {
+            ensure!(said.contains(words), "{words:?} is missing in\n{said}");
+        }
+    }
+    for (n, other) in [(0, 1), (1, 0)] {
+        let heard = read_wav(&desk.path(&format!("out{n}.wav")))?;
+        let snr = best(&heard, &songs[other]);
+        ensure!(snr > 25.0, "end {n} hears the other at {snr:.1} dB");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_call_says_what_is_wrong_with_it() -> Result<()> {
+    let said = |more: &str| -> Result<String> {
+        let out = end(9, 0, more).output().context("levada")?;
+        ensure!(!out.status.success(), "{more}");
+        Ok(String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let files = "--input null --output null";
+    ensure!(said(&format!("--compat nothing {files}"))?.contains("no layer is called nothing"));
+    ensure!(said(&format!("--compat toh -c 1000 {files}"))?.contains("1000 frames cannot be halved 6 times"));
+    ensure!(said("--compat buffer --input null --output /nowhere/x.wav")?.contains("/nowhere/x.wav"));
+    let _taken = UdpSocket::bind("0.0.0.0:0")?;
+    let port = _taken.local_addr()?.port();
+    let out = end(9, port, &format!("--compat buffer {files}")).output()?;
+    ensure!(out.status.code() == Some(4), "{out:?}");
+    Ok(())
+}
+
+/// A PulseAudio of the test's own, with one null sink.
+struct Pulse {
+    _daemon: Program,
+    socket: String,
+    _state: tempfile::TempDir,
+}
+
+impl Pulse {
+    fn start() -> Result<Pulse> {
+        let state = tempfile::tempdir()?;
+        let socket = state.path().join("native").display().to_string();
+        let mut command = Command::new("pulseaudio");
+        command.args([
+            "-n",
+            "--daemonize=no",
+            "--exit-idle-time=-1",
+            "--use-pid-file=no",
+            "--disable-shm=yes",
+        ]);
+        command.arg("-L").arg(format!("module-native-protocol-unix socket={socket} auth-anonymous=1"));
+        command.args(["-L", "module-null-sink sink_name=ear rate=44100"]);
+        for name in ["HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"] {
+            command.env(name, state.path());
+        }
+        let daemon = Program::start(&mut command)?;
+        kit::eventually("PulseAudio", || Ok(Path::new(&socket).exists().then_some(())))?;
+        Ok(Pulse { _daemon: daemon, socket: format!("unix:{socket}"), _state: state })
+    }
+}
+
+/// A file goes to another process, out of its loudspeaker, into its microphone and back.
+#[test]
+fn sound_goes_through_a_real_sound_server_and_back() -> Result<()> {
+    let (desk, pulse) = (Desk::new()?, Pulse::start()?);
+    let listed = levada().args(["talk", "--list-devices"]).env("PULSE_SERVER", &pulse.socket).output()?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    ensure!(listed.contains("in  ear.monitor") && listed.contains("out ear "), "{listed}");
+
+    let (a, b) = ports()?;
+    let song = song(2.0, 6);
+    write_wav(&desk.path("in.wav"), &song)?;
+    let mut near = end(b, a, "--compat buffer -c 256 -b 60 --for 7s");
+    near.arg("--input").arg(desk.path("in.wav")).arg("--output").arg(desk.path("out.wav"));
+    let mut far = end(a, b, "--compat buffer -c 256 -b 60 --input ear.monitor --output ear --for 8s");
+    far.env("PULSE_SERVER", &pulse.socket);
+    let mut far = Program::start(&mut far)?;
+    let mut near = Program::start(&mut near)?;
+    let (well, said) = near.wait()?;
+    ensure!(well, "{said}");
+    far.wait()?;
+    let heard = read_wav(&desk.path("out.wav"))?;
+    let best = best(&heard, &song);
+    ensure!(best > 25.0, "{best:.1} dB");
+    Ok(())
+}
