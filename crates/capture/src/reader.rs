@@ -98,8 +98,13 @@ impl Reader {
     /// # Errors
     /// Where the file is damaged; asked again, it says so again.
     pub fn poll(&mut self) -> Result<Option<Item<'_>>, Error> {
-        if self.format.is_none() && !self.begin()? {
-            return Ok(None);
+        if self.format.is_none() {
+            if !self.begin()? {
+                return Ok(None);
+            }
+            if !self.interfaces.is_empty() {
+                return Ok(Some(Item::Interface(InterfaceId(0))));
+            }
         }
         match self.format {
             Some(Format::Classic { big_endian, nano, extra }) => self.record(big_endian, nano, extra),

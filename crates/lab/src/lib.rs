@@ -18,8 +18,10 @@ pub mod netlink;
 pub mod netns;
 #[cfg(target_os = "linux")]
 mod ping;
+pub mod plot;
 #[cfg(target_os = "linux")]
 mod publish;
+pub mod report;
 #[cfg(target_os = "linux")]
 mod record;
 #[cfg(target_os = "linux")]

@@ -124,6 +124,7 @@ fn both_byte_orders_and_precisions_of_classic_captures_are_read() {
             file.extend_from_slice(b"abc");
             let mut reader = Reader::new();
             reader.push(&file);
+            assert_eq!(reader.poll(), Ok(Some(Item::Interface(InterfaceId(0)))));
             let Some(Item::Packet(packet)) = reader.poll().unwrap() else { panic!("no packet") };
             let fraction = if nano { 123_456 } else { 123_456_000 };
             assert_eq!((packet.at, packet.length), (Duration::new(5, fraction), 1500));
@@ -182,6 +183,7 @@ fn classic_writing_keeps_what_it_has_a_place_for() {
         writer.packet(&Packet::new(InterfaceId(5), Duration::new(3, 7), &[1; 60])).unwrap();
         let mut reader = Reader::new();
         reader.push(&writer.into_inner());
+        assert_eq!(reader.poll(), Ok(Some(Item::Interface(InterfaceId(0)))));
         let Ok(Some(Item::Packet(packet))) = reader.poll() else { panic!("no packet") };
         assert_eq!((packet.at, packet.bytes.len(), packet.length), (at, 40, 60));
     }
