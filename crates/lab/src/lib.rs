@@ -21,9 +21,9 @@ mod ping;
 pub mod plot;
 #[cfg(target_os = "linux")]
 mod publish;
-pub mod report;
 #[cfg(target_os = "linux")]
 mod record;
+pub mod report;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
