@@ -8,6 +8,7 @@ mod model;
 mod mounts;
 mod openapi;
 mod problem;
+mod record;
 
 pub use model::*;
 pub(crate) use mounts::topology;
@@ -37,6 +38,7 @@ pub fn router() -> Router {
         .route("/api/v1/mounts/{name}/title", post(changes::retitle))
         .route("/api/v1/mounts/{name}/fallback", post(changes::follow_up))
         .route("/api/v1/mounts/{name}/move", post(changes::move_all))
+        .route("/api/v1/mounts/{name}/record", get(record::look).post(record::set))
         .route("/api/v1/reload", post(changes::reload))
         .route("/api/v1/relays", open(get(mounts::relays)))
         .route("/api/{*rest}", any(nothing))

@@ -5,11 +5,13 @@
 mod check;
 mod diff;
 mod mount;
+mod record;
 mod secret;
 
 pub use check::Finding;
 pub use diff::Change;
 pub use mount::{HookAuth, MountConfig, MountPolicy, StartAt, Takeover};
+pub use record::{Keep, RecordConfig, RecordFormat, Rotate};
 pub use secret::{Secret, without_password};
 
 use crate::MountName;

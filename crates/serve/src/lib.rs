@@ -34,6 +34,7 @@ pub mod ordinary;
 mod piece;
 mod places;
 pub mod playlist;
+pub mod record;
 pub mod relay;
 mod reload;
 pub mod rendition;

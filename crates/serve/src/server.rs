@@ -6,7 +6,7 @@ use crate::{
     auth::{self, Auth},
     directory_yp, events, file_source,
     front::Door,
-    history, hls, multicast, relay,
+    history, hls, multicast, record, relay,
     reload::{CannotServe, Keeper, Load},
     renditions, switch,
 };
@@ -48,6 +48,7 @@ impl Server {
         server.tasks.spawn(file_source::run(server.station.clone()));
         server.tasks.spawn(relay::run(server.station.clone()));
         server.tasks.spawn(multicast::run(server.station.clone()));
+        server.tasks.spawn(record::run(server.station.clone()));
         server.tasks.spawn(auth::announce(server.station.clone()));
         server.tasks.spawn(auth::deliver(server.station.clone()));
         Ok(server)

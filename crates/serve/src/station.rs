@@ -9,6 +9,7 @@ use crate::{
     history::History,
     hls::Hls,
     intro::Intros,
+    record::Recordings,
     reload::Reloads,
     renditions::Renditions,
     status::feed::Followers,
@@ -35,6 +36,8 @@ pub struct Station {
     pub egress: Egress,
     /// Their streams in other formats than the sources'.
     pub renditions: Renditions,
+    /// What is recorded of them.
+    pub recordings: Recordings,
     /// Their streams as segments.
     pub hls: Hls,
     /// Who may do what.
@@ -115,6 +118,7 @@ impl Station {
             sessions,
             egress,
             renditions: Renditions::default(),
+            recordings: Recordings::default(),
             hls: Hls::default(),
             auth,
             tls: Tls::default(),

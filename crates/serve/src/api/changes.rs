@@ -10,8 +10,8 @@ use axum::{
 use levada_media::Tags;
 use std::sync::Arc;
 
-type Done = Result<StatusCode, Problem>;
-type Given<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Done = Result<StatusCode, Problem>;
+pub(super) type Given<T> = Result<Json<T>, JsonRejection>;
 
 /// Ends one listener.
 #[utoipa::path(delete, path = "/api/v1/mounts/{name}/listeners/{id}", tag = "administer",
@@ -103,7 +103,7 @@ pub(super) async fn reload(caller: Caller) -> Result<Json<ReloadView>, Problem> 
 }
 
 /// The mount called `name`, for the administrator and nobody else.
-async fn administered(caller: &Caller, name: &str) -> Result<Arc<Mount>, Problem> {
+pub(super) async fn administered(caller: &Caller, name: &str) -> Result<Arc<Mount>, Problem> {
     administrator(caller).await?;
     shown(caller, name, true)
 }
@@ -115,6 +115,6 @@ async fn administrator(caller: &Caller) -> Result<(), Problem> {
     Ok(caller.administers().await?)
 }
 
-fn given<T>(body: Given<T>) -> Result<T, Problem> {
+pub(super) fn given<T>(body: Given<T>) -> Result<T, Problem> {
     body.map(|Json(value)| value).map_err(|why| Problem::bad(why.body_text()))
 }

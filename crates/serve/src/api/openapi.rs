@@ -1,6 +1,6 @@
 //! The API's description (OpenAPI 3.1), made from the handlers and the types themselves.
 
-use super::{changes, mounts};
+use super::{changes, mounts, record};
 use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
@@ -28,6 +28,8 @@ pub fn description() -> &'static str {
         changes::follow_up,
         changes::move_all,
         changes::reload,
+        record::look,
+        record::set,
         crate::events::follow,
     ),
     modifiers(&Credentials)

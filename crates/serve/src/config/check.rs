@@ -152,6 +152,22 @@ impl Config {
             key("multicast"),
             "is where its input comes from",
         );
+        if let Some(record) = &mount.record {
+            let name: MountName = "/x".parse().expect("a good name");
+            if let Err(why) = crate::record::Pattern::parse(&record.path, &name) {
+                found.error(key("record.path"), why.to_string());
+            }
+            found.error_if(
+                pattern && !record.path.contains("{mount}"),
+                key("record.path"),
+                "needs {mount}: this entry is a pattern, and its mounts would share files",
+            );
+            found.warn_if(
+                record.keep.is_some() && !record.path.contains('%'),
+                key("record.keep"),
+                "deletes nothing: the path has no time in it by which files are known",
+            );
+        }
         found.file(key("file"), mount.file.as_deref());
         found.file(key("fallback_file"), mount.fallback_file.as_deref());
         found.file(key("intro"), mount.intro.as_deref());
@@ -378,6 +394,8 @@ mod tests {
             ("[[mount]]\nname = '/a'\nfallback = '/a'", "mount.0.fallback"),
             ("[[mount]]\nname = '/*'\nfile = 'Cargo.toml'", "mount.0.file"),
             ("[[mount]]\nname = '/a'\nfile = 'no-such-file'", "mount.0.file"),
+            ("[[mount]]\nname = '/a'\nrecord = { path = '/r/%q' }", "mount.0.record.path"),
+            ("[[mount]]\nname = '/*'\nrecord = { path = '/r/%s' }", "mount.0.record.path"),
             ("[[mount]]\nname = '/*'\nmulticast = 'udp://239.1.2.3:5'", "mount.0.multicast"),
             ("[[mount]]\nname = '/a'\nfile = 'Cargo.toml'\ninput = 'udp://239.1.2.3:5'", "mount.0.input"),
             (

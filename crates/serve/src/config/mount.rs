@@ -1,6 +1,6 @@
 //! What is said of a mount, and what that comes to.
 
-use super::{Secret, matches};
+use super::{RecordConfig, Secret, matches};
 use crate::{MountName, multicast::Address};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
@@ -78,6 +78,8 @@ mount_options! {
         fallback_file: PathBuf;
         /// A file that is this mount's source, played in a loop.
         file: PathBuf;
+        /// Where and how what the mount's source sends is recorded.
+        record: RecordConfig;
         /// Where the mount is sent as a transport stream: `udp://239.1.2.3:5000?ttl=1` or `rtp://…`, a group or a host.
         /// Groups are announced by SAP (`?sap=no` leaves that out); `/NAME.sdp` describes the session.
         multicast: Address;
