@@ -51,13 +51,16 @@ enum Part {
     Source(MountName, PathBuf),
     /// What listeners of a mount hear while nothing else is alive.
     Fallback(MountName, PathBuf),
+    /// The same, also while nobody listens.
+    Slate(MountName, PathBuf),
 }
 
 fn parts(mount: &Arc<Mount>) -> Vec<Part> {
     let policy = mount.policy();
     let source = policy.file.clone().map(|file| Part::Source(mount.name.clone(), file));
     let fallback = policy.fallback_file.clone().map(|file| Part::Fallback(mount.name.clone(), file));
-    let parts = source.into_iter().chain(fallback);
+    let slate = policy.always_on.clone().map(|file| Part::Slate(mount.name.clone(), file));
+    let parts = source.into_iter().chain(slate.or(fallback));
     if mount.name.is_internal() { Vec::new() } else { parts.collect() }
 }
 
@@ -66,6 +69,7 @@ impl Part {
         match self {
             Part::Source(name, file) => play_for_ever(&station, &name, &file).await,
             Part::Fallback(name, file) => stand_in(&station, &name, &file).await,
+            Part::Slate(name, file) => stand_by(&station, &name, &file).await,
         }
     }
 }
@@ -97,6 +101,25 @@ async fn stand_in(station: &Arc<Station>, name: &MountName, file: &Path) {
         tokio::select! {
             () = play_for_ever(station, &stage, file) => {}
             () = demand::unwanted(&mount, REST) => {}
+            () = released(&mount, &stage, station) => {}
+        }
+    }
+}
+
+/// Plays the slate on an internal mount of its own whenever `name` has nothing else, and until its listeners have left
+/// it; the mount is there from the beginning.
+async fn stand_by(station: &Arc<Station>, name: &MountName, file: &Path) {
+    let mount = Demand::arm(name, station);
+    let stage = switch::stage(&mount);
+    let mut changes = station.mounts.watch();
+    loop {
+        while switch::alive(&mount, station).is_some() && !is_at(&mount, &stage) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = play_for_ever(station, &stage, file) => {}
             () = released(&mount, &stage, station) => {}
         }
     }

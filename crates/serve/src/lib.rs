@@ -43,6 +43,7 @@ pub mod rtmp;
 mod server;
 mod session;
 mod sessions;
+mod slate;
 mod source;
 pub mod stamp;
 mod station;

@@ -85,6 +85,9 @@ pub enum Refused {
     /// Another source feeds it, and the policy does not let a second one take over.
     #[error("Mountpoint in use")]
     InUse,
+    /// The clip that stands in for it is of another container, between which players cannot change.
+    #[error("this mount's always_on clip is {0}; a source must be the same")]
+    Unlike(&'static str),
     /// The server has as many sources as it takes.
     #[error("too many sources connected")]
     TooManySources,

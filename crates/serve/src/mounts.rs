@@ -1,6 +1,6 @@
 //! The mounts of a server by name: find, claim, list; nothing else.
 
-use crate::{Config, Mount, MountName, Refused, Rendition, Source, rendition::RenditionId};
+use crate::{Config, Mount, MountName, Refused, Rendition, Source, rendition::RenditionId, slate};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -67,7 +67,8 @@ impl Mounts {
         }
         let mount = self.open(name, config);
         let source = source.overridden_by(&mount.policy());
-        match mount.claim(source) {
+        let fits = if name.is_internal() { Ok(()) } else { fits(&mount, &source) };
+        match fits.and_then(|()| mount.claim(source)) {
             Ok((epoch, let_go)) => {
                 self.touch();
                 Ok(Claim { mount, epoch, let_go, mounts: self.clone() })
@@ -111,6 +112,15 @@ impl Mounts {
 
     fn map(&self) -> MutexGuard<'_, BTreeMap<MountName, Arc<Mount>>> {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the clip that stands in for `source` is of its container, if there is one.
+fn fits(mount: &Mount, source: &Source) -> Result<(), Refused> {
+    let policy = mount.policy();
+    match policy.always_on.as_deref().and_then(slate::format) {
+        Some(slate) if slate != source.format => Err(Refused::Unlike(slate.content_type())),
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is wrong with a configuration that reads well: values that cannot be meant, and passwords everybody knows.
 
 use super::{Config, HookAuth, MountConfig, RelayConfig, Secret, secret::MASK};
-use crate::{MountName, tls::Files};
+use crate::{MountName, slate, tls::Files};
+use levada_media::Format;
 use std::{collections::HashSet, fmt, net::SocketAddr, path::Path, time::Duration};
 
 /// Something wrong, and where.
@@ -152,6 +153,9 @@ impl Config {
             key("multicast"),
             "is where its input comes from",
         );
+        if let Some(slate) = &mount.always_on {
+            self.check_slate(&key("always_on"), slate, mount, found);
+        }
         if let Some(record) = &mount.record {
             let name: MountName = "/x".parse().expect("a good name");
             if let Err(why) = crate::record::Pattern::parse(&record.path, &name) {
@@ -185,6 +189,38 @@ impl Config {
         found.positive(key("max_listener_duration"), mount.max_listener_duration);
         if let Some(hooks) = &mount.url_auth {
             check_hooks(&key("url_auth"), hooks, found);
+        }
+    }
+
+    /// A slate must be playable, and of the container and the codecs of the source as far as that is said here.
+    fn check_slate(&self, key: &str, slate: &Path, mount: &MountConfig, found: &mut Findings) {
+        found.error_if(mount.fallback_file.is_some(), key, "and fallback_file exclude each other");
+        let look = match slate::look(slate) {
+            Ok(look) => look,
+            Err(why) => return found.error(key, why),
+        };
+        let said = mount.content_type.as_deref().map(Format::from_content_type);
+        if said.is_some_and(|said| said != look.format) {
+            let text = format!("is {}, and content_type says otherwise", look.format.content_type());
+            found.error(key, text);
+        }
+        // an input is a transport stream always
+        found.error_if(
+            mount.input.is_some() && look.format != Format::MpegTs,
+            key,
+            "must be a transport stream, as the input is",
+        );
+        if let Some(Ok(source)) = mount.file.as_deref().map(slate::look)
+            && source != look
+        {
+            let text = format!(
+                "is {} with {}, and file is {} with {}: players cannot change between them",
+                look.format.content_type(),
+                look.spoken(),
+                source.format.content_type(),
+                source.spoken()
+            );
+            found.error(key, text);
         }
     }
 
@@ -394,6 +430,16 @@ mod tests {
             ("[[mount]]\nname = '/a'\nfallback = '/a'", "mount.0.fallback"),
             ("[[mount]]\nname = '/*'\nfile = 'Cargo.toml'", "mount.0.file"),
             ("[[mount]]\nname = '/a'\nfile = 'no-such-file'", "mount.0.file"),
+            ("[[mount]]\nname = '/a'\nalways_on = 'no-such-file'", "mount.0.always_on"),
+            ("[[mount]]\nname = '/a'\nalways_on = 'Cargo.toml'", "mount.0.always_on"),
+            (
+                "[[mount]]\nname = '/a'\nalways_on = '../../media/testcard.flv'\nfile = '../../media/chords.mp3'",
+                "mount.0.always_on",
+            ),
+            (
+                "[[mount]]\nname = '/a'\nalways_on = '../../media/testcard.flv'\ninput = 'udp://239.1.2.3:5'",
+                "mount.0.always_on",
+            ),
             ("[[mount]]\nname = '/a'\nrecord = { path = '/r/%q' }", "mount.0.record.path"),
             ("[[mount]]\nname = '/*'\nrecord = { path = '/r/%s' }", "mount.0.record.path"),
             ("[[mount]]\nname = '/*'\nmulticast = 'udp://239.1.2.3:5'", "mount.0.multicast"),

@@ -76,6 +76,9 @@ mount_options! {
         fallback: MountName;
         /// A file played in a loop while this mount has no source and no other fallback is alive.
         fallback_file: PathBuf;
+        /// A clip that plays on the mount, in a loop, whenever it has no source and no fallback is alive: the mount is always
+        /// on. It must be of the sources' container, and should have their codecs, which players may not change.
+        always_on: PathBuf;
         /// A file that is this mount's source, played in a loop.
         file: PathBuf;
         /// Where and how what the mount's source sends is recorded.
