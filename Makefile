@@ -43,6 +43,7 @@ demo:
 bench: debian
 	$(CARGO) build --release --locked
 	bench/icecast.py
+	bench/rtmp.py
 
 FOR ?= 60
 ## fuzz     each door of fuzz/ for FOR seconds (60) with libFuzzer; TARGETS="a b" chooses; needs a C++ compiler

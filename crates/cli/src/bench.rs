@@ -3,13 +3,18 @@
 mod icy;
 mod limit;
 mod listen;
+mod mark;
+mod play;
 mod process;
+mod publish;
 mod record;
 mod samples;
 mod source;
 
 pub use limit::Limit;
 pub use listen::Listen;
+pub use play::Play;
+pub use publish::Publish;
 pub use source::Source;
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +29,10 @@ pub enum Bench {
     Listen(Listen),
     /// One source that tells on whoever damages its stream
     Source(Source),
+    /// Many players of a stream with pictures, over RTMP or HTTP-FLV: joins, delay, every frame, the server's cost
+    Play(Play),
+    /// One publisher of H.264 and AAC whose every picture carries a number and the time
+    Publish(Publish),
     /// A bare writer of the same bytes to as many sockets: the least that a server can cost
     Limit(Limit),
 }
@@ -37,6 +46,8 @@ impl Bench {
         match self {
             Bench::Listen(listen) => listen.run(),
             Bench::Source(source) => source.run(),
+            Bench::Play(play) => play.run(),
+            Bench::Publish(publish) => publish.run(),
             Bench::Limit(limit) => limit.run(),
         }
     }

@@ -1,7 +1,7 @@
 //! How a command ends: its exit status, and the sentence that says why.
 
 use crate::{config::Trouble, output::Console};
-use levada_serve::client::http;
+use levada_serve::client::{http, rtmp};
 use std::{fmt, process::ExitCode};
 
 /// Ends well or says what went wrong on stderr.
@@ -28,6 +28,13 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if cause.is::<Trouble>() {
         return Some(CONFIG);
+    }
+    if let Some(why) = cause.downcast_ref::<rtmp::Error>() {
+        return match why {
+            why if why.is_auth() => Some(AUTH),
+            rtmp::Error::Network(why) => of_cause(why),
+            _ => Some(NETWORK),
+        };
     }
     match cause.downcast_ref::<http::Error>()? {
         error if error.is_auth() => Some(AUTH),

@@ -16,6 +16,7 @@ mod run;
 mod serve;
 mod sign;
 mod talk;
+mod times;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,12 +1,14 @@
 //! `levada pull`: receives a stream into a file or a pipe.
 
 mod datagrams;
+mod rtmp;
 mod sink;
 
 use crate::{
     exit::Exit,
     output::{self, Console},
     run::{self, Ended},
+    times::Times,
 };
 use anyhow::{Context, Result};
 use levada_media::Format;
@@ -28,7 +30,7 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Pull {
-    /// The stream's address, or that of a playlist that names it; or udp://239.1.2.3:5000, rtp://, or a session's .sdp
+    /// The stream's address (http, https, rtmp, rtmps), or that of a playlist that names it; or udp://239.1.2.3:5000, rtp://, or a session's .sdp
     url: Place,
     /// Where to: a file, or `-` for standard output; default a file named like the stream
     #[arg(short, long, value_name = "FILE")]
@@ -45,6 +47,9 @@ pub struct Pull {
     /// Without a connection, try again for this time; default none before the first and one minute later
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     retry_for: Option<Duration>,
+    /// Write when each message came to this table (CSV)
+    #[arg(long, value_name = "FILE")]
+    times: Option<PathBuf>,
 }
 
 /// Where one can pull from.
@@ -110,6 +115,7 @@ struct Run<'a> {
     console: Console,
     client: Client,
     sink: Sink,
+    times: Option<Times>,
     began: Instant,
     seen: Statistics,
     stop: Pin<&'a mut (dyn Future<Output = Ended> + Send)>,
@@ -136,7 +142,7 @@ impl Pull {
         let stop = async {
             tokio::select! {
                 () = run::after(self.lasts) => Ended::Time,
-                () = run::stopped() => Ended::Stopped,
+                () = run::stopped_or_q() => Ended::Stopped,
             }
         };
         let patience = Patience { silence: self.timeout, answer: self.timeout, connect: self.timeout };
@@ -146,10 +152,15 @@ impl Pull {
             began: Instant::now(),
             seen: Statistics { url: url.to_string(), ..Statistics::default() },
             stop: std::pin::pin!(stop),
+            times: Times::open(self.times.as_deref())?,
             sink,
         };
-        let result = run.receive(&url, self.retry_for).await;
+        let result = match url.scheme() {
+            "rtmp" | "rtmps" => run.play(&url, self.retry_for).await,
+            _ => run.receive(&url, self.retry_for).await,
+        };
         let written = run.sink.finish().await;
+        run.times.take().map_or(Ok(()), Times::finish)?;
         let seen = run.finished(result.as_ref().map_or(Ended::Failed, |ended| *ended));
         console.statistics(&seen, onto_stdout);
         result.with_context(|| format!("cannot pull {url}"))?;
@@ -223,8 +234,10 @@ impl Run<'_> {
                     self.seen.first_byte_ms.get_or_insert_with(|| began.elapsed().as_millis() as u64);
                     self.seen.bytes += bytes.len() as u64;
                     cutter.push(&bytes);
-                    let tags = std::iter::from_fn(|| cutter.poll()).filter_map(|page| page.tags);
-                    tags.for_each(|tags| self.titled(tags.line()));
+                    while let Some(page) = cutter.poll() {
+                        self.times.as_mut().map_or(Ok(()), |times| times.note_page(&page))?;
+                        page.tags.into_iter().for_each(|tags| self.titled(tags.line()));
+                    }
                 }
                 Ok(Some(Received::Title(tags))) => self.titled(tags.line()),
                 Ok(None) if receiver.is_finite() => return Ok(Ok(Ended::Finished)),
@@ -256,7 +269,7 @@ impl Run<'_> {
         }
     }
 
-    fn interrupted(&mut self, why: &Error) {
+    fn interrupted(&mut self, why: &impl std::fmt::Display) {
         self.console.say(format!("interrupted: {why}; trying again"));
         if self.seen.interruptions.len() < REMEMBERED {
             let at = self.began.elapsed().as_secs_f64();
@@ -294,4 +307,5 @@ Examples:
   levada pull http://127.0.0.1:8000/clip.ogv
   levada pull http://127.0.0.1:8000/radio.mp3 -o - | mpv -
   levada pull udp://239.1.2.3:5000 -o - | mpv -
+  levada pull rtmp://127.0.0.1/live/tea -o tea.flv --times arrivals.csv
   levada pull --for 10s --json http://127.0.0.1:8000/radio.mp3 -o /dev/null";

@@ -1,11 +1,13 @@
 //! `levada push`: sends files as a live stream to a mount of a server, or in datagrams.
 
 mod datagrams;
+mod rtmp;
 
 use crate::{
     exit::{Exit, FAILED, USAGE},
     output::{self, Console},
     run::{self, Ended},
+    times::Times,
 };
 use anyhow::{Context, Result};
 use levada_channel::{Bounds, Channel, Publisher, Start};
@@ -18,7 +20,7 @@ use levada_serve::{
     multicast::Address,
 };
 use serde::Serialize;
-use std::{path::PathBuf, str::FromStr, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{fmt::Display, path::PathBuf, str::FromStr, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::{io::AsyncWriteExt, time::Instant};
 
 /// Send files as a live stream to a mount of a server
@@ -28,7 +30,8 @@ pub struct Push {
     /// Files to play, one after the other; `-` is standard input, playlists (m3u, pls, xspf) stand for their files
     #[arg(required = true, value_name = "FILE")]
     what: Vec<PathBuf>,
-    /// Where to: icecast://source:password@host:8000/mount, icecasts://, http:// or https://; or udp://239.1.2.3:5000
+    /// Where to: icecast://source:password@host:8000/mount, icecasts://, http:// or https://;
+    /// rtmp://host/app/name?key=password or rtmps://; or udp://239.1.2.3:5000
     /// and rtp://, which take options: ?ttl=1&iface=ADDRESS&packets=7&sap=no
     #[arg(value_name = "URL")]
     to: Destination,
@@ -71,6 +74,9 @@ pub struct Push {
     /// After a lost connection, try again for this time
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     retry_for: Duration,
+    /// Write when each message was sent to this table (CSV)
+    #[arg(long, value_name = "FILE")]
+    times: Option<PathBuf>,
 }
 
 /// Where one can push to.
@@ -80,15 +86,19 @@ enum Destination {
     Mount(Target),
     /// A group or a host that hears datagrams.
     Datagrams(Address),
+    /// A stream of an RTMP server.
+    Rtmp(levada_rtmp::Address),
 }
 
 impl FromStr for Destination {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Destination> {
-        match Address::is_meant(text) {
-            true => Ok(Destination::Datagrams(text.parse()?)),
-            false => Ok(Destination::Mount(text.parse()?)),
+        let scheme = text.split("://").next().unwrap_or_default().to_ascii_lowercase();
+        match scheme.as_str() {
+            "rtmp" | "rtmps" => Ok(Destination::Rtmp(text.parse()?)),
+            _ if Address::is_meant(text) => Ok(Destination::Datagrams(text.parse()?)),
+            _ => Ok(Destination::Mount(text.parse()?)),
         }
     }
 }
@@ -120,6 +130,7 @@ impl Push {
         let options = Options { looping: self.looping, bitrate: self.bitrate, ..Options::default() };
         let target = match &self.to {
             Destination::Mount(target) => target.clone(),
+            Destination::Rtmp(to) => return self.publish(media, options, to, console).await,
             Destination::Datagrams(to) => {
                 let options = Options { lead: Duration::ZERO, ..options };
                 let player = Player::open(media, options).await?;
@@ -143,25 +154,27 @@ impl Push {
         let stats = uplink.stats();
         let first = uplink.connect().await.with_context(|| format!("cannot push to {target}"))?;
         console.say(format!("pushing {content_type} to {target}"));
+        let mut times = Times::open(self.times.as_deref())?;
 
         let began = Instant::now();
         let (publisher, channel) = Channel::new(Bounds::default());
         let mut sending = tokio::spawn(uplink.run(first, channel.clone(), self.retry_for));
         let tee = self.tee.as_ref().map(|_| tokio::spawn(tee(channel)));
         let (ended, failure) = tokio::select! {
-            played = play(player, publisher) => match played {
+            played = play(player, publisher, &mut times) => match played {
                 Ok(()) => finish(&mut sending).await,
                 Err(why) => (Ended::Failed, Some(why)),
             },
             sent = &mut sending => outcome(sent),
             () = run::after(self.lasts) => (Ended::Time, None),
-            () = run::stopped() => (Ended::Stopped, None),
+            () = self.stopped() => (Ended::Stopped, None),
             () = watch(console, &target, &stats, began) => (Ended::Failed, None),
         };
         sending.abort();
         if let Some(tee) = tee {
             let _written = tokio::time::timeout(LAST, tee).await;
         }
+        times.map_or(Ok(()), Times::finish)?;
         console.clear();
         let statistics = statistics(&target, &stats, content_type, began, ended);
         console.say(format!(
@@ -173,6 +186,14 @@ impl Push {
         ));
         console.statistics(&statistics, self.tee.is_some());
         failure.map_or(Ok(()), |why| Err(why.context(format!("pushing to {target} failed"))))
+    }
+
+    /// Waits until somebody wants to stop; where standard input is the medium, it is not for keys.
+    async fn stopped(&self) {
+        match self.what.iter().any(|path| path.as_os_str() == "-") {
+            true => run::stopped().await,
+            false => run::stopped_or_q().await,
+        }
     }
 
     fn introduction(&self, player: &Player) -> Introduction {
@@ -191,7 +212,7 @@ impl Push {
 }
 
 /// Rewrites the progress line for ever.
-async fn watch(console: Console, target: &Target, stats: &Stats, began: Instant) {
+async fn watch(console: Console, target: &impl Display, stats: &Stats, began: Instant) {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let mut before = 0;
     let mut rate = 0.0;
@@ -207,7 +228,7 @@ async fn watch(console: Console, target: &Target, stats: &Stats, began: Instant)
 }
 
 fn statistics(
-    target: &Target,
+    target: &impl Display,
     stats: &Stats,
     content_type: String,
     began: Instant,
@@ -254,8 +275,9 @@ fn media(what: &[PathBuf]) -> Result<Vec<Medium>> {
 }
 
 /// Publishes every page when it is due.
-async fn play(mut player: Player, mut publisher: Publisher<Piece>) -> Result<()> {
+async fn play(mut player: Player, mut publisher: Publisher<Piece>, times: &mut Option<Times>) -> Result<()> {
     while let Some(page) = player.next().await? {
+        times.as_mut().map_or(Ok(()), |times| times.note_page(&page))?;
         publisher.send(Piece(page));
     }
     Ok(())
@@ -302,6 +324,7 @@ Examples:
   levada push clip.ogv icecast://source:password@127.0.0.1:8000/clip.ogv
   levada push --loop --name 'My radio' --genre Jazz evening.m3u icecast://source:password@127.0.0.1:8000/radio.mp3
   levada push --loop clip.flv 'rtp://239.1.2.3:5004?ttl=1' --sdp clip.sdp
+  levada push --loop clip.flv 'rtmp://127.0.0.1/live/tea?key=password'
   ffmpeg -re -i film.mkv -f webm - | levada push - icecasts://source:password@host/film.webm
   levada push --loop --tee - clip.ogv icecast://source:password@127.0.0.1:8000/clip.ogv | mpv -
 

@@ -1,5 +1,7 @@
 //! The runtime that commands run on, and how a person stops one.
 
+mod key;
+
 use serde::Serialize;
 use std::future::Future;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,6 +43,15 @@ pub async fn stopped() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
+    }
+}
+
+/// Waits until somebody wants the command to stop: as [`stopped`], or by the key `q` where a person sits at the
+/// terminal.
+pub async fn stopped_or_q() {
+    tokio::select! {
+        () = stopped() => {}
+        () = key::pressed('q') => {}
     }
 }
 

@@ -1,6 +1,11 @@
 //! A stream as pages of RTMP: cut into chunks once, shared by all players.
 
-use crate::chunk::Serialized;
+use crate::{
+    chunk::{self, Serialized},
+    message::{Control, Message},
+    tag as message_tag,
+};
+use bytes::{Bytes, BytesMut};
 use levada_media::{
     Error, Item, Mux, Page,
     container::flv::tag::{self, Lineup, Tag, View, Writer},
@@ -30,6 +35,24 @@ impl Pages {
     /// When it cannot be read; it is left out and the next one may follow.
     pub fn tag(&mut self, tag: &Tag) -> Result<(), tag::Error> {
         self.lineup.push(tag)
+    }
+
+    /// Messages as pages have them, one after the other, pressed together by [`tag::catch_up`].
+    pub fn catch_up(messages: &Bytes) -> Option<Bytes> {
+        let mut sized = BytesMut::new();
+        let size: Message = Control::ChunkSize(chunk::OUT_SIZE).message();
+        chunk::write(&mut sized, chunk::CONTROL, chunk::DEFAULT_SIZE, &size).ok()?;
+        let mut reader = chunk::Reader::new(chunk::Limits::default());
+        reader.push(&sized);
+        reader.push(messages);
+        let mut tags = Vec::new();
+        while let Some(message) = reader.poll().ok()? {
+            tags.extend(message_tag::read(&message));
+        }
+        let pressed = tag::catch_up(&tags)?;
+        let pressed: Result<Vec<_>, _> =
+            pressed.iter().map(|tag| Serialized::new(tag).map(|one| one.bytes)).collect();
+        Some(pressed.ok()?.concat().into())
     }
 
     /// Another publisher follows, who counts from anew: time goes on for the players.
@@ -62,8 +85,6 @@ impl Mux for Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk;
-    use bytes::Bytes;
     use levada_media::{Codec, Frame, Role, Span, Timebase, Timestamp, TrackId, TrackInfo};
 
     fn info(id: u32, codec: Codec, setup: &'static [u8]) -> TrackInfo {

@@ -190,6 +190,7 @@ impl Door {
             framing: if icy { Framing::Icy { metaint: 16_000 } } else { Framing::Raw },
             pace: self.options.pace,
             burst: BURST,
+            catch_up: None,
             rendition: self.rendition.clone(),
             session: Arc::new(session(SessionId(self.next.fetch_add(1, Relaxed)), peer)),
             intro: None,

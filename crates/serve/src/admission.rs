@@ -1,8 +1,18 @@
 //! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
 
-use crate::{Mount, Source, Station, config::StartAt, egress::Joining, http::Head, switch};
+use crate::{
+    Mount, Source, Station,
+    config::StartAt,
+    egress::{CatchUp, Joining},
+    http::Head,
+    renditions::{Merge, Output},
+    switch,
+};
 use levada_channel::Start;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use url::Url;
 
 /// What becomes of a listener.
@@ -48,11 +58,35 @@ pub(crate) fn followed(mount: &Arc<Mount>, playing: Arc<Mount>, station: &Statio
 }
 
 /// Where a listener begins in a stream with pictures: as `?start=` or else its mount's policy says.
-pub(crate) fn start(head: &Head, mount: &Mount) -> Start {
-    match head.query("start").and_then(|start| StartAt::read(&start)).unwrap_or_else(|| mount.policy().start)
-    {
-        StartAt::Fast => Start::Entry,
-        StartAt::Live => Start::Live,
+pub(crate) fn start(head: &Head, mount: &Mount) -> StartAt {
+    head.query("start").and_then(|start| StartAt::read(&start)).unwrap_or_else(|| mount.policy().start)
+}
+
+/// How long a page may wait: what the listener wishes (`?latency=low` or `?latency=250ms`).
+pub(crate) fn latency(head: &Head) -> Option<Duration> {
+    match head.query("latency")?.as_str() {
+        "low" => Some(Duration::ZERO),
+        other => humantime_serde::re::humantime::parse_duration(other).ok(),
+    }
+}
+
+/// How pages of a stream with pictures wait for each other: as the listener wishes, or else its mount's policy.
+pub(crate) fn merge(head: &Head, mount: &Mount) -> Merge {
+    latency(head).or(mount.policy().flush).map_or(Merge::Pictures, Merge::within)
+}
+
+impl StartAt {
+    /// Where on the stream it begins.
+    pub(crate) fn burst(self) -> Start {
+        match self {
+            StartAt::CatchUp | StartAt::Fast => Start::Entry,
+            StartAt::Live => Start::Live,
+        }
+    }
+
+    /// How what has passed is pressed together, if it is.
+    pub(crate) fn catch_up(self, output: Output) -> Option<CatchUp> {
+        (self == StartAt::CatchUp).then(|| output.catch_up())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod pace;
 pub mod player;
 pub mod playlist;
 pub mod receiver;
+pub mod rtmp;
 #[cfg(test)]
 mod script;
 mod tls;

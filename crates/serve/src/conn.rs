@@ -1,6 +1,9 @@
 //! A client's connection: plain or TLS, with the bytes that were read ahead.
 
-use crate::http::{BadHead, First, HeadReader};
+use crate::{
+    egress::Transport,
+    http::{BadHead, First, HeadReader},
+};
 use bytes::{Buf, BytesMut};
 use std::{
     io,
@@ -92,6 +95,22 @@ pub enum BadFirst {
     /// The bytes are no request.
     #[error(transparent)]
     Head(#[from] BadHead),
+}
+
+impl Stream {
+    /// The socket as egress takes it; what was read ahead is no use to anybody.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn into_transport(self) -> io::Result<Transport> {
+        Ok(match self {
+            Stream::Plain(stream) => Transport::Plain(stream.into_std()?),
+            Stream::Tls(stream) => {
+                let (stream, tls) = stream.into_inner();
+                Transport::Tls(stream.into_std()?, Box::new(tls))
+            }
+        })
+    }
 }
 
 impl AsyncRead for Stream {

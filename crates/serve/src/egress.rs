@@ -54,6 +54,8 @@ pub struct Joining {
     pub pace: Pace,
     /// Where in the stream it begins.
     pub burst: Start,
+    /// How what has passed since the newest entry is pressed together for it, so that it begins there and is live.
+    pub catch_up: Option<CatchUp>,
     /// The stream.
     pub rendition: Arc<Rendition>,
     /// Its record.
@@ -65,6 +67,10 @@ pub struct Joining {
     /// What it is told after its last page, if it gets that far; its socket is asked once.
     pub farewell: Option<Bytes>,
 }
+
+/// Makes of a header set and the pages from an entry to the newest, one after the other, what a newcomer gets in their
+/// place; `None` to send them as they are. What it makes is shared by all who join before the next page.
+pub type CatchUp = fn(&Bytes) -> Option<Bytes>;
 
 /// How soon a page is written after it was published. Writing costs per call, not per byte, so waiting saves most of
 /// the processor's time; the burst on joining hides it.

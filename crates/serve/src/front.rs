@@ -21,7 +21,7 @@ pub enum Door {
     Http,
     /// SHOUTcast v1 sources.
     Shoutcast,
-    /// RTMP encoders and players.
+    /// RTMP encoders and players, TLS by its first byte.
     Rtmp,
 }
 
@@ -40,11 +40,13 @@ pub async fn welcome(stream: TcpStream, peer: SocketAddr, door: Door, station: A
         return;
     }
     let stream = match door {
-        Door::Http => tls::welcome(stream, &station).await,
+        Door::Http | Door::Rtmp => tls::welcome(stream, &station).await,
         Door::Shoutcast => Some(Stream::Plain(stream)),
-        Door::Rtmp => return rtmp::welcome(stream, peer, &station).await,
     };
     let Some(stream) = stream else { return };
+    if door == Door::Rtmp {
+        return rtmp::welcome(stream, peer, &station).await;
+    }
     let mut conn = Conn::new(stream, peer);
     while let Some(first) = first(&mut conn, &station).await {
         let after = match (first, door) {

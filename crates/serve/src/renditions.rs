@@ -3,22 +3,39 @@
 mod feed;
 mod items;
 mod maker;
+mod merge;
 
 pub use feed::{Feed, Heard};
 pub use items::{Items, Step};
+pub use maker::Maker;
+pub use merge::Merge;
 
-use crate::{End, Mount, Rendition, RenditionId, Station, egress::Whom};
+use crate::{
+    End, Mount, Piece, Rendition, RenditionId, Station,
+    egress::{CatchUp, Whom},
+    websocket,
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
 use levada_media::{
     Codec, Format, TrackInfo,
-    container::flv::tag::{FourCc, View},
+    container::flv::{
+        self,
+        tag::{FourCc, View},
+    },
 };
-use maker::Maker;
+use levada_rtmp::Pages;
+use merge::Held;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::{JoinSet, unconstrained},
+    time::{sleep, timeout_at},
+};
 
 /// A format that a mount's stream is made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,27 +58,34 @@ pub struct Renditions {
     ordered: Notify,
 }
 
-type Key = (RenditionId, Output);
+type Key = (RenditionId, Output, Merge);
 
 /// A rendition to be made.
 struct Order {
     mount: Arc<Mount>,
     output: Output,
+    merge: Merge,
     rendition: Arc<Rendition>,
 }
 
 impl Renditions {
     /// The rendition of `mount` in `output`, made from now on if it was not yet. It follows the mount to its fallbacks
     /// and back, and time goes on over every change of source.
-    pub fn open(&self, mount: &Arc<Mount>, output: Output, station: &Station) -> Arc<Rendition> {
+    pub fn open(
+        &self,
+        mount: &Arc<Mount>,
+        output: Output,
+        merge: Merge,
+        station: &Station,
+    ) -> Arc<Rendition> {
         let mut open = self.map();
-        let key = (mount.rendition.id, output);
+        let key = (mount.rendition.id, output, merge);
         if let Some(rendition) = open.get(&key).and_then(Weak::upgrade) {
             return rendition;
         }
         let rendition = Rendition::new(station.mounts.next_rendition());
         open.insert(key, Arc::downgrade(&rendition));
-        let order = Order { mount: mount.clone(), output, rendition: rendition.clone() };
+        let order = Order { mount: mount.clone(), output, merge, rendition: rendition.clone() };
         self.new.lock().unwrap_or_else(PoisonError::into_inner).push(order);
         self.ordered.notify_one();
         rendition
@@ -99,6 +123,15 @@ impl Output {
             |track: &TrackInfo| old(track.codec) || view > View::Old && FourCc::of(track.codec).is_some();
         format != Format::Opaque && (tracks.is_empty() || tracks.iter().any(fits))
     }
+
+    /// How its pages since the newest key picture are pressed together for who joins.
+    pub(crate) fn catch_up(self) -> CatchUp {
+        match self {
+            Output::Flv => flv::catch_up,
+            Output::FlvSocket => catch_up_framed,
+            Output::Rtmp(_) => Pages::catch_up,
+        }
+    }
 }
 
 /// Makes what is ordered, until the server stops.
@@ -117,17 +150,26 @@ pub async fn run(station: Arc<Station>) {
 }
 
 /// Makes one rendition while somebody wants it and the mount has something to say.
-async fn make(Order { mount, output, rendition }: Order, station: Arc<Station>) {
-    let key = (mount.rendition.id, output);
+async fn make(Order { mount, output, merge, rendition }: Order, station: Arc<Station>) {
+    let key = (mount.rendition.id, output, merge);
     tracing::debug!(mount = %mount.name, ?output, "rendition begins");
     let mut maker = Maker::new(output);
+    let mut held = Held::new(merge);
     let mut publisher = rendition.open();
     let mut feed = Feed::new(mount.clone(), station.clone());
     let mut wanted = Instant::now();
     loop {
-        let heard = feed.next().await;
-        let over = heard == Heard::Over;
-        maker.take(heard, &mut publisher);
+        let heard = match held.due() {
+            Some(due) => timeout_at(due.into(), backlog(&mut feed)).await.unwrap_or_default(),
+            None => backlog(&mut feed).await,
+        };
+        let over = heard.last() == Some(&Heard::Over);
+        let urgent = heard.into_iter().map(|heard| maker.push(heard)).filter(|urgent| *urgent).count() > 0;
+        let mut pages = held.take(std::iter::from_fn(|| maker.poll()), urgent, Instant::now());
+        if over {
+            pages.get_or_insert_default().append(&mut held.all());
+        }
+        publisher.send_all(pages.into_iter().flatten().map(Piece));
         if over {
             station.renditions.close(&key, &rendition, true);
             break;
@@ -149,6 +191,27 @@ async fn make(Order { mount, output, rendition }: Order, station: Arc<Station>) 
     tracing::debug!(mount = %mount.name, ?output, "rendition ends");
 }
 
+/// What comes next and all that is at hand with it: a newcomer is to see the past at once, not page by page.
+async fn backlog(feed: &mut Feed) -> Vec<Heard> {
+    let mut heard = vec![feed.next().await];
+    while matches!(heard.last(), Some(Heard::Source(_) | Heard::Page(_)))
+        && heard.len() < MOST_AT_ONCE
+        && let Some(next) = unconstrained(feed.next()).now_or_never()
+    {
+        heard.push(next);
+    }
+    heard
+}
+
+/// Tags that are messages of a WebSocket, pressed together.
+fn catch_up_framed(messages: &Bytes) -> Option<Bytes> {
+    let tags: Vec<Bytes> = websocket::messages(messages)?;
+    let pressed = flv::catch_up(&tags.concat().into())?;
+    Some(flv::split(&pressed).iter().map(|tag| websocket::message(tag)).collect::<Vec<_>>().concat().into())
+}
+
+/// Pages that are made and published together; a group of pictures has a few hundred.
+const MOST_AT_ONCE: usize = 4_096;
 /// What listeners of Flash video over HTTP are shown: codecs by FourCC, one track of a kind.
 const FLV_VIEW: View = View::Enhanced;
 /// How long a rendition is made for nobody.

@@ -4,17 +4,16 @@ mod play;
 mod publish;
 mod talk;
 
-use crate::Station;
+use crate::{Station, conn::Stream};
 use levada_rtmp::server::{Event, Request};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 use talk::Talk;
-use tokio::net::TcpStream;
 
 /// Serves one connection until it ends, or until it is a player's and egress has it. Its failures are its own.
-pub async fn welcome(stream: TcpStream, peer: SocketAddr, station: &Arc<Station>) {
+pub async fn welcome(stream: Stream, peer: SocketAddr, station: &Arc<Station>) {
     let Ok(mut talk) = Talk::new(stream, peer) else { return };
     loop {
         let event = tokio::select! {

@@ -35,6 +35,26 @@ pub fn message(payload: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// The payloads of messages as [`message`] makes them; `None` if `frames` are something else.
+pub fn messages(frames: &Bytes) -> Option<Vec<Bytes>> {
+    let mut rest = frames.clone();
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let (head, length) = match *rest.first_chunk::<2>()? {
+            [BINARY, 126] => (4, usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]))),
+            [BINARY, 127] => (10, usize::try_from(u64::from_be_bytes(*rest.get(2..)?.first_chunk()?)).ok()?),
+            [BINARY, length @ 0..126] => (2, usize::from(length)),
+            _ => return None,
+        };
+        if rest.len() < head || rest.len() - head < length {
+            return None;
+        }
+        let frame = rest.split_to(head + length);
+        all.push(frame.slice(head..));
+    }
+    Some(all)
+}
+
 /// A frame that closes well: status 1000.
 pub const CLOSE: &[u8] = &[0x88, 2, 0x03, 0xe8];
 
@@ -58,5 +78,9 @@ mod tests {
         assert_eq!(head(126), [0x82, 126, 0, 126]);
         assert_eq!(head(65_536), [0x82, 127, 0, 0]);
         assert_eq!(message(&[0; 65_536]).len(), 65_546);
+        let all = [0, 125, 126, 65_535, 65_536].map(|length| message(&vec![7; length])).concat();
+        let read: Vec<usize> = messages(&all.clone().into()).unwrap().iter().map(Bytes::len).collect();
+        assert_eq!(read, [0, 125, 126, 65_535, 65_536]);
+        assert_eq!(messages(&Bytes::from(all).slice(..1_000)), None);
     }
 }

@@ -43,6 +43,11 @@ impl Samples {
         }
     }
 
+    /// Takes those in that are there.
+    pub fn extend(&mut self, times: impl IntoIterator<Item = Duration>) {
+        times.into_iter().for_each(|time| self.add(time));
+    }
+
     /// What one says of them; zeros when there are none.
     pub fn percentiles(&mut self) -> Percentiles {
         self.millis.sort_by(f32::total_cmp);

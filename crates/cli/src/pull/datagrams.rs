@@ -54,7 +54,7 @@ impl Job {
             tokio::select! {
                 received = receive => received,
                 () = run::after(self.lasts) => Ok(Ended::Time),
-                () = run::stopped() => Ok(Ended::Stopped),
+                () = run::stopped_or_q() => Ok(Ended::Stopped),
             }
         };
         let written = self.sink.finish().await;

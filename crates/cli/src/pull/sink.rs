@@ -1,7 +1,10 @@
 //! Where a received stream goes: a file, or standard output.
 
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::{
+    io::{IsTerminal, stderr, stdin},
+    path::{Path, PathBuf},
+};
 use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncWriteExt, Stdout, stdout},
@@ -26,7 +29,7 @@ impl Sink {
             return Ok(Sink::Stdout(stdout()));
         }
         let path = output.map_or_else(|| named_like(url), Path::to_owned);
-        if !overwrite && path.is_file() {
+        if !overwrite && path.is_file() && !ask_to_overwrite(&path).await? {
             bail!("{} is there already; -y overwrites it", path.display());
         }
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).await;
@@ -67,6 +70,20 @@ impl Sink {
             Sink::Stdout(out) => Ok(out.flush().await?),
         }
     }
+}
+
+/// What a person at the terminal says; where there is none, no.
+async fn ask_to_overwrite(path: &Path) -> Result<bool> {
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("{} is there already; overwrite it? [y/N] ", path.display());
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await?.context("no answer")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 fn named_like(url: &Url) -> PathBuf {

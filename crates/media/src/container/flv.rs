@@ -14,7 +14,7 @@ pub use cutter::Cutter;
 pub use demux::Demux;
 pub use mux::Mux;
 pub use splice::Splice;
-pub use wrap::{file_header, unwrap, wrap};
+pub use wrap::{catch_up, file_header, split, unwrap, wrap};
 
 #[cfg(test)]
 mod tests;

@@ -156,7 +156,24 @@ impl Client {
             "https" => true,
             _ => return Err(Error::Address(url.to_string())),
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.dial_from(host.trim_start_matches('[').trim_end_matches(']'), port, secure, sender).await
+    }
+
+    /// Connects to a host, with TLS if it is to be `secure`.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn dial(&self, host: &str, port: u16, secure: bool) -> Result<Wire, Error> {
+        Ok(self.dial_from(host, port, secure, None).await?.0)
+    }
+
+    async fn dial_from(
+        &self,
+        host: &str,
+        port: u16,
+        secure: bool,
+        sender: Option<IpAddr>,
+    ) -> Result<(Wire, Option<IpAddr>), Error> {
         let unreachable = |source| Error::Connect { address: format!("{host}:{port}"), source };
         let opening = async {
             let found: Vec<_> = lookup_host((host, port)).await.map_err(unreachable)?.collect();

@@ -57,8 +57,8 @@ mount_options! {
         fallback_when_full: bool = false;
         /// How much is sent at once on joining: 2 s to start and 2 s of safety. Default 4 s.
         burst: Duration = Duration::from_secs(4), "humantime_serde";
-        /// Where a player of RTMP or HTTP-FLV begins. Default `fast`.
-        start: StartAt = StartAt::Fast;
+        /// Where a player of RTMP or HTTP-FLV begins. Default `catchup`.
+        start: StartAt = StartAt::CatchUp;
         /// Bytes between ICY title blocks. Default 16,000.
         icy_metaint: usize = 16_000;
         /// How long parts of Low-Latency HLS are; players stay three of them behind. Shorter is more requests. 100 ms to
@@ -144,8 +144,11 @@ pub enum Takeover {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StartAt {
-    /// At the newest key picture: it sees something at once, and stays as far behind as that picture was old.
+    /// At the newest key picture, with all that came since pressed into less than a tenth of a second: it sees
+    /// something at once, and is live.
     #[default]
+    CatchUp,
+    /// At the newest key picture: it sees something at once, and stays as far behind as that picture was old.
     Fast,
     /// At the next key picture: it waits for it, and is live then.
     Live,
@@ -155,6 +158,7 @@ impl StartAt {
     /// What `?start=` says.
     pub fn read(text: &str) -> Option<StartAt> {
         match text {
+            "catchup" => Some(StartAt::CatchUp),
             "fast" => Some(StartAt::Fast),
             "live" => Some(StartAt::Live),
             _ => None,

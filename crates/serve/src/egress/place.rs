@@ -1,7 +1,7 @@
 //! Where one listener is in its stream, and how it moves: along a reel, over what it missed, to another reel.
 
 use super::{
-    Config,
+    CatchUp, Config,
     carry::{Carry, Goal, Then},
     cursor::Cursor,
     framing::{Framing, Layout},
@@ -21,6 +21,8 @@ pub(super) struct Place {
     hungry: bool,
     /// The header set that its offset needs was taken from it before it was begun.
     bare: bool,
+    /// It is to be live from its first entry on.
+    press: Option<CatchUp>,
     slack: Slack,
 }
 
@@ -48,7 +50,13 @@ impl Place {
         carry.head(head);
         carry.body(intro);
         let cursor = Cursor { part: 0, within: 0, offset: 0, layout: Layout::from(framing) };
-        Place { cursor, carry: Some(carry), hungry: true, bare: false, slack: Slack::default() }
+        let slack = Slack::default();
+        Place { cursor, carry: Some(carry), hungry: true, bare: false, press: None, slack }
+    }
+
+    /// Has it begin with what has passed pressed together.
+    pub(super) fn catching_up(self, press: Option<CatchUp>) -> Place {
+        Place { press, ..self }
     }
 
     /// Lays out the next bytes, as many as the slices hold.
@@ -114,11 +122,19 @@ impl Place {
     }
 
     fn land(&mut self, entry: Entry, reel: &Reel, had: Option<Bytes>, config: &Config) {
-        let header = reel.header_of(entry);
-        if had.as_ref() != Some(&header) {
-            self.carry.get_or_insert_default().header(header);
+        match self.press.take().and_then(|press| reel.pressed(entry, press)) {
+            Some(pressed) => {
+                self.carry.get_or_insert_default().body(pressed);
+                self.cursor.offset = reel.end();
+            }
+            None => {
+                let header = reel.header_of(entry);
+                if had.as_ref() != Some(&header) {
+                    self.carry.get_or_insert_default().header(header);
+                }
+                self.cursor.offset = entry.offset;
+            }
         }
-        self.cursor.offset = entry.offset;
         (self.hungry, self.bare) = (false, false);
         let (time, bytes) = (config.lag.saturating_add(reel.lag(entry.offset)), reel.end() - entry.offset);
         self.slack = Slack {
@@ -134,7 +150,9 @@ impl Place {
 
     /// Lands if the entry that it waits for has come.
     pub(super) fn feed(&mut self, reel: &Reel, config: &Config) {
-        if let Some(entry) = reel.entry_from(self.cursor.offset).filter(|_| self.hungry) {
+        // who is to be live begins as late as it can
+        let entry = if self.press.is_some() { reel.newest() } else { reel.entry_from(self.cursor.offset) };
+        if let Some(entry) = entry.filter(|entry| self.hungry && entry.offset >= self.cursor.offset) {
             self.land(entry, reel, None, config);
         }
     }

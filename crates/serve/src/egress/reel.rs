@@ -2,13 +2,16 @@
 
 mod blocks;
 mod headers;
+mod pressed;
 mod titles;
 
+use super::CatchUp;
 use blocks::Blocks;
 use bytes::Bytes;
 use headers::Headers;
 use levada_channel::{MediaClock, Start};
 use levada_media::{Page, Role};
+use pressed::Pressed;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -28,6 +31,7 @@ pub(super) struct Reel {
     entries: VecDeque<Entry>,
     headers: Headers,
     titles: Titles,
+    pressed: Pressed,
     clock: MediaClock,
     /// Where pages have no time, theirs is when they came.
     began: Instant,
@@ -68,6 +72,7 @@ impl Reel {
             entries: VecDeque::new(),
             headers: Headers::default(),
             titles: Titles::default(),
+            pressed: Pressed::default(),
             clock: MediaClock::default(),
             began: now,
             now: Duration::ZERO,
@@ -171,6 +176,14 @@ impl Reel {
     /// The last header set that lies wholly before `offset`: what a listener there was given.
     pub(super) fn header_before(&self, offset: u64) -> Bytes {
         self.headers.before(offset)
+    }
+
+    /// What a newcomer gets in place of the pages from `entry` on, if they can be pressed together.
+    pub(super) fn pressed(&self, entry: Entry, press: CatchUp) -> Option<Bytes> {
+        let range = entry.offset..self.end();
+        self.pressed.get(range.clone(), press, || {
+            [self.header_of(entry), self.copy(range.start, range.end)].concat().into()
+        })
     }
 
     /// What is playing at `offset`.

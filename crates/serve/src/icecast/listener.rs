@@ -3,12 +3,12 @@
 use super::shape;
 use crate::{
     Mount, Session, SessionId, Source, Station,
-    admission::{Admission, admit, enter},
+    admission::{self, Admission, admit, enter},
     auth::{Entry, Knock, Turned},
     config::MountPolicy,
-    conn::{Conn, Stream},
+    conn::Conn,
     demand,
-    egress::{Framing, Joining, Pace, Transport},
+    egress::{Framing, Joining, Pace},
     front::{After, refuse},
     http::{Answer, Head, Status},
     relay::Via,
@@ -81,14 +81,14 @@ pub async fn listener(
         return After::Done;
     }
     let session = Arc::new(session(id, entry.user, &conn, &head, &mount, station));
-    let Ok(transport) = transport(conn.stream) else { return After::Done };
-    let prompt = output.map(|_| Duration::ZERO); // pictures are live
+    let Ok(transport) = conn.stream.into_transport() else { return After::Done };
     let mut joining = Joining {
         transport,
         head: answer,
         framing: icy.map_or(Framing::Raw, |metaint| Framing::Icy { metaint }),
-        pace: pace(&head, policy.flush.or(prompt)),
+        pace: pace(&head, policy.flush),
         burst: Start::Burst { time: policy.burst, bytes: BURST_BYTES },
+        catch_up: None,
         rendition: playing.rendition.clone(),
         intro: intro(&policy, station).await,
         farewell: None,
@@ -134,17 +134,6 @@ async fn turn_away(mut conn: Conn, head: &Head, why: &Turned, station: &Station)
     }
     let _gone = conn.send(&answer.body("text/plain; charset=utf-8", &format!("{why}\n"))).await;
     After::Done
-}
-
-/// The socket as egress takes it; what was read ahead is no use to anybody.
-fn transport(stream: Stream) -> std::io::Result<Transport> {
-    Ok(match stream {
-        Stream::Plain(stream) => Transport::Plain(stream.into_std()?),
-        Stream::Tls(stream) => {
-            let (stream, tls) = stream.into_inner();
-            Transport::Tls(stream.into_std()?, Box::new(tls))
-        }
-    })
 }
 
 /// The mount's intro; one that cannot be read is left out and said, not a reason to send anybody away.
@@ -246,11 +235,7 @@ fn is_relay(head: &Head) -> bool {
 
 /// What a relay is sent late, all of its listeners get late. `?latency=low` or `?latency=250ms` is the listener's wish; else the mount's policy decides.
 fn pace(head: &Head, flush: Option<Duration>) -> Pace {
-    let wish = head.query("latency").and_then(|latency| match latency.as_str() {
-        "low" => Some(Duration::ZERO),
-        other => humantime_serde::re::humantime::parse_duration(other).ok(),
-    });
-    match wish.or(is_relay(head).then_some(Duration::ZERO)).or(flush) {
+    match admission::latency(head).or(is_relay(head).then_some(Duration::ZERO)).or(flush) {
         Some(Duration::ZERO) => Pace::Low,
         Some(period) => Pace::Every(period),
         None => Pace::Adaptive,

@@ -2,8 +2,8 @@
 
 use crate::{
     Mount, Source, Station,
-    admission::{followed, start},
-    egress::Joining,
+    admission::{followed, merge, start},
+    egress::{Joining, Pace},
     http::{Answer, Head, Status},
     renditions::Output,
     websocket,
@@ -45,7 +45,10 @@ pub(super) fn change(
         joining.farewell = Some(Bytes::from_static(websocket::CLOSE));
     }
     joining.head = [&joining.head[..], &first].concat().into();
-    joining.burst = start(head, mount);
-    joining.rendition = station.renditions.open(&followed(mount, playing, station), output, station);
+    let start = start(head, mount);
+    (joining.burst, joining.catch_up) = (start.burst(), start.catch_up(output));
+    let merge = merge(head, mount);
+    joining.pace = Pace::Low; // what waits for company has waited in the rendition
+    joining.rendition = station.renditions.open(&followed(mount, playing, station), output, merge, station);
     joining.intro = None;
 }

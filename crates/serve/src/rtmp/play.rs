@@ -5,13 +5,13 @@ use crate::{
     Mount, MountName, Session, SessionId, Station,
     admission::{self, Admission},
     auth::{Entry, Knock},
+    config::StartAt,
     demand,
-    egress::{Framing, Joining, Pace, Transport},
+    egress::{Framing, Joining, Pace},
     http::{First, Head, HeadReader},
-    renditions::Output,
+    renditions::{Merge, Output},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use levada_channel::Start;
 use levada_rtmp::{Address, Refusal, server::Play};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -27,7 +27,8 @@ pub(super) struct Admitted {
     mount: Arc<Mount>,
     followed: Arc<Mount>,
     output: Output,
-    start: Start,
+    start: StartAt,
+    merge: Merge,
 }
 
 /// Whether a player may in, by the same rules as every listener.
@@ -61,16 +62,16 @@ pub(super) async fn admit(
     if !output.carries(source.format, &playing.tracks()) {
         return Err((Refusal::Unsuitable, "this player cannot show this stream".into()));
     }
-    let start = admission::start(&head, &mount);
+    let (start, merge) = (admission::start(&head, &mount), admission::merge(&head, &mount));
     let followed = admission::followed(&mount, playing, station);
-    Ok(Admitted { id, head, entry, mount, followed, output, start })
+    Ok(Admitted { id, head, entry, mount, followed, output, start, merge })
 }
 
 /// From here on the player is egress's.
 pub(super) async fn enter(talk: Talk, admitted: Admitted, station: &Arc<Station>) {
-    let Admitted { id, head, entry, mount, followed, output, start } = admitted;
+    let Admitted { id, head, entry, mount, followed, output, start, merge } = admitted;
     let peer = talk.peer;
-    let Ok((stream, greeting, farewell)) = talk.hand_over("the stream has ended") else { return };
+    let Ok((transport, greeting, farewell)) = talk.hand_over("the stream has ended") else { return };
     let said = |name: &str| -> Box<str> { head.field(name).unwrap_or_default().into() };
     let session = Arc::new(Session {
         id,
@@ -89,12 +90,13 @@ pub(super) async fn enter(talk: Talk, admitted: Admitted, station: &Arc<Station>
     });
     let stay = [mount.policy().max_listener_duration, entry.stay].into_iter().flatten().min();
     let joining = Joining {
-        transport: Transport::Plain(stream),
+        transport,
         head: greeting,
         framing: Framing::Raw,
         pace: Pace::Low,
-        burst: start,
-        rendition: station.renditions.open(&followed, output, station),
+        burst: start.burst(),
+        catch_up: start.catch_up(output),
+        rendition: station.renditions.open(&followed, output, merge, station),
         intro: None,
         farewell: Some(farewell),
         expires: stay.map(|stay| session.began + stay),

@@ -1,5 +1,6 @@
 //! A session and its socket: what one says, the other writes.
 
+use crate::{conn::Stream, egress::Transport};
 use bytes::{Buf, Bytes};
 use levada_rtmp::server::{Closed, Config, Event, Output, Session};
 use std::{
@@ -9,7 +10,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::{sleep_until, timeout},
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Talk {
     pub(super) session: Session,
     /// The other end.
     pub(super) peer: SocketAddr,
-    stream: TcpStream,
+    stream: Stream,
     began: Instant,
     /// Answers that the socket has not taken yet. Nothing is read meanwhile, so they do not grow.
     unsent: Bytes,
@@ -45,7 +45,7 @@ pub(super) enum Gone {
 
 impl Talk {
     /// Begins to talk.
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr) -> io::Result<Talk> {
+    pub(super) fn new(stream: Stream, peer: SocketAddr) -> io::Result<Talk> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         Ok(Talk {
@@ -84,12 +84,12 @@ impl Talk {
     }
 
     /// Accepts the player that waits. Gives its connection, what it must be told first, and last.
-    pub(super) fn hand_over(mut self, farewell: &str) -> io::Result<(std::net::TcpStream, Bytes, Bytes)> {
+    pub(super) fn hand_over(mut self, farewell: &str) -> io::Result<(Transport, Bytes, Bytes)> {
         self.session.accept();
         let greeting = written(&mut self.session);
         self.session.end(farewell);
         let farewell = written(&mut self.session);
-        Ok((self.stream.into_std()?, greeting, farewell))
+        Ok((self.stream.into_transport()?, greeting, farewell))
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
@@ -97,6 +97,7 @@ impl Talk {
             let written =
                 timeout(PATIENCE, self.stream.write(&self.unsent)).await.map_err(|_| Gone::Deaf)??;
             self.unsent.advance(written);
+            self.stream.flush().await?; // TLS holds back what the socket did not take
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! player that knows less than its publisher.
 
 mod audio;
+mod catch_up;
 mod clock;
 mod fourcc;
 mod lineup;
@@ -17,6 +18,7 @@ mod video;
 mod view;
 mod writer;
 
+pub use catch_up::catch_up;
 pub use clock::{Timeline, Unwrap};
 pub use fourcc::FourCc;
 pub use lineup::{Lineup, Placed};

@@ -2,7 +2,7 @@
 
 use super::{
     file::{AFTER, BEFORE, LARGEST},
-    tag::{Kind, Tag},
+    tag::{self, Kind, Tag},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -32,6 +32,24 @@ pub fn unwrap(bytes: &Bytes) -> Option<Tag> {
     let kind = Kind::from_wire(kind).filter(|_| bytes.len() == BEFORE + length + AFTER)?;
     let payload = bytes.slice(BEFORE..BEFORE + length);
     Some(Tag { kind, timestamp: u32::from_be_bytes([t3, t2, t1, t0]), payload })
+}
+
+/// `tags` as they lie in a file one after the other, pressed together by [`tag::catch_up`].
+pub fn catch_up(tags: &Bytes) -> Option<Bytes> {
+    let tags: Option<Vec<Tag>> = split(tags).iter().map(unwrap).collect();
+    let pressed: Option<Vec<Bytes>> = tag::catch_up(&tags?)?.iter().map(wrap).collect();
+    Some(pressed?.concat().into())
+}
+
+/// The bytes of each of several tags that lie one after the other, up to the last whole one.
+pub fn split(tags: &Bytes) -> Vec<Bytes> {
+    let mut rest = tags.clone();
+    let next = || {
+        let &[_, a, b, c] = rest.first_chunk()?;
+        let size = BEFORE + u32::from_be_bytes([0, a, b, c]) as usize + AFTER;
+        (rest.len() >= size).then(|| rest.split_to(size))
+    };
+    std::iter::from_fn(next).collect()
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl Reactor {
         let key = self.listeners.vacant_key();
         wire.register(&self.registry, Token(key))?;
         self.crowds[crowd].widen(joining.burst, &self.post.config);
-        let place = Place::new(joining.framing, joining.head, joining.intro.unwrap_or_default());
+        let place = Place::new(joining.framing, joining.head, joining.intro.unwrap_or_default())
+            .catching_up(joining.catch_up);
         let ring = joining.pace.ring(self.crowds[crowd].reel.rate());
         let expires = joining.expires.map(|at| Tick::at(at.saturating_duration_since(self.began)));
         self.listeners.insert(Listener {

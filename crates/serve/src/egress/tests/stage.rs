@@ -76,6 +76,7 @@ impl Stage {
             framing: Framing::Raw,
             pace: Pace::Every(Duration::from_millis(250)),
             burst: Start::Entry,
+            catch_up: None,
             rendition: rendition.clone(),
             session: session.clone(),
             intro: None,

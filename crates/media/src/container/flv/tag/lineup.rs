@@ -179,8 +179,10 @@ impl Lineup {
         if std::mem::take(&mut self.stale) {
             let headers = self.metadata.iter().chain(self.setups.iter().map(|(_, tag)| tag));
             let at = placed.at;
+            // ffmpeg takes metadata at any other time than zero for a track of their own
+            let time = |tag: &Tag| if tag.kind == Kind::Script { 0 } else { at.0 as u32 };
             let header = |tag: &Tag| Placed {
-                tag: Tag { timestamp: at.0 as u32, ..tag.clone() },
+                tag: Tag { timestamp: time(tag), ..tag.clone() },
                 role: Role::Header,
                 at,
             };
