@@ -8,6 +8,7 @@ mod asked;
 mod audience;
 mod playlist;
 mod segment;
+mod store;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -129,7 +130,8 @@ pub(crate) fn fits(playing: &Mount) -> bool {
 /// Makes one stream's segments, then keeps what there is for those who are still reading.
 async fn keep(stream: Arc<Stream>, station: Arc<Station>) {
     let leaving = station.clone();
-    stream.clone().make(station.clone(), move |stream| leaving.hls.close(stream)).await;
+    let making = stream.clone().make(station.clone(), move |stream| leaving.hls.close(stream));
+    tokio::join!(making, store::keep(&stream));
     while !station.hls.close(&stream) {
         tokio::time::sleep(LOOK).await;
     }

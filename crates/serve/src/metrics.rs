@@ -104,7 +104,7 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats, sta
     let sent = |mount: &Mount| mount.sent(served);
     type Read<'a> = &'a dyn Fn(&Mount) -> u64;
     let lag = |mount: &Mount| u64::from(station.sessions.lag(&mount.name));
-    let columns: [(&str, Kind, &str, Read<'_>); 13] = [
+    let columns: [(&str, Kind, &str, Read<'_>); 15] = [
         ("levada_mount_up", Gauge, "Whether something feeds the mount.", &|m| m.source().is_some().into()),
         ("levada_mount_listeners", Gauge, "Listeners now.", &|m| m.listeners() as u64),
         ("levada_mount_listeners_peak", Gauge, "Most listeners at once.", &|m| {
@@ -117,6 +117,12 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats, sta
         ("levada_mount_sent_bytes_total", Counter, "Bytes that listeners' sockets took.", &sent),
         ("levada_mount_garbage_bytes_total", Counter, "Source's bytes outside its format.", &|m| {
             count(&m.stats.skipped)
+        }),
+        ("levada_mount_stored_objects_total", Counter, "Segments that a store took.", &|m| {
+            count(&m.stats.stored)
+        }),
+        ("levada_mount_unstored_objects_total", Counter, "Segments that a store did not take.", &|m| {
+            count(&m.stats.unstored)
         }),
         ("levada_mount_titles_total", Counter, "Titles that were told.", &|m| count(&m.stats.titles)),
         ("levada_mount_sources_total", Counter, "Sources that came.", &|m| count(&m.stats.sources)),

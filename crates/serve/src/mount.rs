@@ -62,6 +62,10 @@ pub struct MountStats {
     pub sent: AtomicU64,
     /// Bytes of answers to players of HLS.
     pub segments: AtomicU64,
+    /// Segments that a store took.
+    pub stored: AtomicU64,
+    /// Segments that a store did not take in time.
+    pub unstored: AtomicU64,
     /// Bytes of the source that were no part of its format.
     pub skipped: AtomicU64,
     /// Most listeners at once.

@@ -55,6 +55,30 @@ pub(super) fn write(window: &Window, skip: bool, carry: &str) -> String {
     out
 }
 
+/// The playlist of those segments that a store has, for who cannot wait for parts; ones that it missed are gaps.
+pub(super) fn write_stored(window: &Window, last: u64, stored: impl Fn(u64) -> bool) -> String {
+    let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
+    let Some(first) = window.listed().next() else { return out };
+    let broken = first.breaks_so_far - u64::from(first.breaks);
+    line(&mut out, format_args!("#EXT-X-TARGETDURATION:{}", window.target));
+    line(&mut out, format_args!("#EXT-X-MEDIA-SEQUENCE:{}", first.number));
+    line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{broken}"));
+    let mut init = None;
+    for segment in window.listed().take_while(|segment| segment.number <= last) {
+        begin(&mut out, segment, &mut init, "");
+        if !stored(segment.number) {
+            out.push_str("#EXT-X-GAP\n");
+        }
+        line(&mut out, format_args!("#EXTINF:{:.5},", segment.duration.as_secs_f64()));
+        line(&mut out, format_args!("seg-{}.m4s", segment.number));
+    }
+    titles(&mut out, window, first);
+    if window.over && window.open.number == last + 1 {
+        out.push_str("#EXT-X-ENDLIST\n");
+    }
+    out
+}
+
 /// What is said before a segment's parts.
 fn begin(out: &mut String, segment: &Segment, init: &mut Option<u64>, carry: &str) {
     if segment.breaks {

@@ -70,6 +70,11 @@ impl Stream {
         timeout(patience, found).await.ok().flatten()
     }
 
+    /// Follows the window: it has changed whenever this has.
+    pub(super) fn follow(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
     /// The playlist, whole or with `skip`; `carry` goes behind every address.
     pub(super) fn playlist(&self, skip: bool, carry: &str) -> Text {
         let mut state = self.state();
@@ -115,7 +120,6 @@ impl Stream {
                 Some(Step::Over) => {
                     segmenter.restart();
                     self.take(&mut segmenter);
-                    self.finish();
                     break;
                 }
                 None => {}
@@ -125,6 +129,7 @@ impl Stream {
                 break;
             }
         }
+        self.finish();
         tracing::debug!(mount = %self.mount.name, "segments end");
     }
 
@@ -166,7 +171,7 @@ impl Stream {
 
 /// Whether segments are made also while nobody asks.
 pub(super) fn is_kept(policy: &MountPolicy) -> bool {
-    policy.hls_rewind.is_some()
+    policy.hls_rewind.is_some() || policy.hls_store.is_some()
 }
 
 fn keep(policy: &MountPolicy) -> Keep {

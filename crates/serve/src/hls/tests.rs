@@ -75,6 +75,16 @@ fn a_long_window_tells_of_all_that_it_holds() {
 }
 
 #[test]
+fn a_store_lists_what_it_has_and_gaps_for_what_it_missed() {
+    let window = filled(6);
+    let text = playlist::write_stored(&window, 104, |number| number != 102);
+    let read = parse_media_playlist_res(text.as_bytes()).unwrap();
+    assert_eq!((read.segments.len(), read.media_sequence, read.end_list), (5, 100, false));
+    assert_eq!(text.matches("#EXT-X-GAP\n#EXTINF:2.00000,\nseg-102.m4s").count(), 1, "{text}");
+    assert!(!text.contains("PART") && !text.contains("BLOCK"), "a cache cannot wait: {text}");
+}
+
+#[test]
 fn what_lets_in_is_behind_every_address() {
     let mut window = filled(3);
     window.push(part(), NOW);

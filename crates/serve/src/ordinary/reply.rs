@@ -53,7 +53,7 @@ fn policy(ancestors: &[String]) -> String {
     let ancestors: Vec<_> = ancestors.iter().map(String::as_str).filter(|a| a.chars().all(fits)).collect();
     let ancestors = if ancestors.is_empty() { "'none'".to_owned() } else { ancestors.join(" ") };
     format!(
-        "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors {ancestors}"
+        "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors {ancestors}"
     )
 }
 

@@ -11,3 +11,4 @@ mod kit;
 mod metrics;
 mod nowplaying;
 mod statistics;
+mod store;
