@@ -6,6 +6,7 @@ mod links;
 mod media;
 mod ogg;
 mod server;
+mod sound;
 
 use levada_rtmp::fuzz as rtmp;
 
@@ -58,6 +59,8 @@ pub const TARGETS: &[Target] = &[
     target("mount_name", server::mount_name),
     target("params", server::params),
     target("playlist", server::playlist),
+    target("talk_compat", sound::compat),
+    target("talk_native", sound::native),
 ];
 
 /// The target called `name`.

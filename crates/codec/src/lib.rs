@@ -2,4 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod compat;
+pub mod entropy;
+mod mdct;
+pub mod native;
 pub mod opus;
+pub mod spectrum;
+pub use mdct::Mdct;
