@@ -1,5 +1,6 @@
 //! The doors, by name.
 
+mod datagrams;
 mod http;
 mod icy;
 mod links;
@@ -55,6 +56,10 @@ pub const TARGETS: &[Target] = &[
     target("tc_words", links::tc_words),
     target("link_words", links::link_words),
     target("mahimahi", links::mahimahi),
+    target("datagrams", datagrams::inlet),
+    target("sdp", datagrams::sdp),
+    target("sap", datagrams::sap),
+    target("cast_address", datagrams::address),
     target("config", server::config),
     target("mount_name", server::mount_name),
     target("params", server::params),

@@ -49,7 +49,7 @@ impl Session {
         let (group, origin) = (to.ip(), self.origin);
         // one line each, whatever the name has inside
         let name: String = self.name.chars().filter(|c| !c.is_control()).collect();
-        let name = if name.trim().is_empty() { "-" } else { name.as_str() };
+        let name = if name.trim().is_empty() { "-" } else { name.trim() };
         let ttl =
             if group.is_multicast() && group.is_ipv4() { format!("/{}", self.at.ttl) } else { String::new() };
         let mut out = format!("v=0\r\no=- {0} {0} IN {1} {origin}\r\ns={name}\r\n", self.id, kind(&origin));

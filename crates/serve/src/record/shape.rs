@@ -171,10 +171,11 @@ impl Shape {
             }
             return;
         }
-        self.gathers = false;
+        // a title between two header pages does not end the set
         if page.bytes.is_empty() {
             return;
         }
+        self.gathers = false;
         self.out.push_back(match page.role {
             Role::Entry => Write::Entry(page.bytes),
             _ => Write::More(page.bytes),
@@ -293,3 +294,46 @@ impl Closer {
 
 /// Sound that comes behind a key picture and belongs before it is so much earlier.
 const BEFORE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use levada_media::Tags;
+
+    fn written(shape: &mut Shape) -> Vec<Write> {
+        std::iter::from_fn(|| shape.poll()).collect()
+    }
+
+    #[test]
+    fn a_title_among_the_headers_does_not_tear_them_apart() {
+        let mut shape = Shape::new(Format::Flv, RecordFormat::Native).unwrap();
+        let page = |bytes: &'static [u8], role| Page::new(Bytes::from_static(bytes), role);
+        let title = Page::tags(Tags::titled("tea"));
+        for page in [page(b"a", Role::Header), title, page(b"b", Role::Header), page(b"c", Role::Entry)] {
+            shape.push(&page).unwrap();
+        }
+        let entry = Write::Entry(Bytes::from_static(b"c"));
+        assert_eq!(
+            written(&mut shape)[2..],
+            [Write::Headers(Bytes::from_static(b"ab")), Write::More(Bytes::from_static(b"b")), entry]
+        );
+    }
+
+    #[test]
+    fn files_of_flash_video_and_mp4_begin_at_zero_with_their_headers() {
+        for wanted in [RecordFormat::Flv, RecordFormat::Fmp4] {
+            let mut shape = Shape::new(Format::Flv, wanted).unwrap();
+            let mut cutter = flv::Cutter::new();
+            levada_media::Cut::push(&mut cutter, include_bytes!("../../../../media/testcard.flv"));
+            let mut files = 0;
+            while let Some(page) = levada_media::Cut::poll(&mut cutter) {
+                shape.push(&page).unwrap();
+                shape.cut();
+                files += written(&mut shape).iter().filter(|what| **what == Write::Cut).count();
+            }
+            shape.finish();
+            assert!(files >= 3, "{files} files of eight seconds with a key picture in two");
+        }
+        assert!(Shape::new(Format::Opaque, RecordFormat::Flv).is_err());
+    }
+}
