@@ -26,6 +26,9 @@ pub struct Sockets {
     pub udp: Option<UdpSocket>,
     /// For streams that others open.
     pub tcp: Option<TcpListener>,
+    /// Streams that the machine opens come from this address, where there is one, instead of a port of their own: for
+    /// protocols that know a host by one port. Datagrams may have the same.
+    pub streams_from: Option<SocketAddr>,
 }
 
 impl Sockets {
@@ -37,7 +40,23 @@ impl Sockets {
             let tcp = TcpListener::bind(address).await?;
             tries -= 1;
             match UdpSocket::bind(tcp.local_addr()?).await {
-                Ok(udp) => return Ok(Sockets { udp: Some(udp), tcp: Some(tcp) }),
+                Ok(udp) => return Ok(Sockets { udp: Some(udp), tcp: Some(tcp), streams_from: None }),
+                Err(why) if tries == 0 => return Err(why),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A UDP socket, and its address for streams that the machine opens; nobody can open one to it. With port zero,
+    /// one that is free for both.
+    pub async fn one_port(address: SocketAddr) -> io::Result<Sockets> {
+        let mut tries = if address.port() == 0 { 64 } else { 1 };
+        loop {
+            let udp = UdpSocket::bind(address).await?;
+            let here = udp.local_addr()?;
+            tries -= 1;
+            match pipe::bound(here) {
+                Ok(_) => return Ok(Sockets { udp: Some(udp), tcp: None, streams_from: Some(here) }),
                 Err(why) if tries == 0 => return Err(why),
                 Err(_) => {}
             }
@@ -246,7 +265,13 @@ impl<M: Machine> Driver<M> {
     fn stream(&mut self, id: StreamId, what: StreamOutput) {
         match what {
             StreamOutput::Open { to } if id.is_ours() && !self.pipes.contains_key(&id) => {
-                let pipe = Pipe::connect(id, to, self.arrive.clone(), &mut self.tasks);
+                let pipe = Pipe::connect(
+                    id,
+                    to,
+                    self.sockets.streams_from,
+                    self.arrive.clone(),
+                    &mut self.tasks,
+                );
                 self.pipes.insert(id, pipe);
             }
             StreamOutput::Bytes(bytes) => {

@@ -3,12 +3,13 @@
 use super::{Arrival, STREAM_BUFFER};
 use crate::machine::{Closed, StreamId, StreamInput};
 use bytes::{Bytes, BytesMut};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -34,15 +35,16 @@ struct Teller {
 }
 
 impl Pipe {
-    /// Opens a stream to `to`.
+    /// Opens a stream to `to`, from a certain address if one is given.
     pub(super) fn connect(
         id: StreamId,
         to: SocketAddr,
+        from: Option<SocketAddr>,
         arrive: mpsc::Sender<Arrival>,
         tasks: &mut JoinSet<()>,
     ) -> Pipe {
         Pipe::new(id, arrive, tasks, move |teller, out, unsent| async move {
-            let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(to)).await;
+            let connected = tokio::time::timeout(PATIENCE, connect(from, to)).await;
             let Ok(Ok(stream)) = connected else {
                 return teller.tell(StreamInput::Closed(Closed::Refused)).await;
             };
@@ -113,6 +115,21 @@ impl Teller {
         // Nobody listens once the driver has ended.
         let _ = self.arrive.send(Arrival { id: self.id, serial: self.serial, what }).await;
     }
+}
+
+async fn connect(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    match from {
+        Some(from) => bound(from)?.connect(to).await,
+        None => TcpStream::connect(to).await,
+    }
+}
+
+/// A socket at an address that others of this program may have too, for other streams.
+pub(super) fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// Reads and writes until either is over.
