@@ -1,6 +1,6 @@
 //! What one may type: the verbs, and what goes with every one of them.
 
-use crate::{bench::Bench, check, demo, lab, output::Console, pull, push, run, serve, sign, talk};
+use crate::{bench::Bench, check, demo, lab, output::Console, pull, push, run, serve, sign, swarm, talk};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -37,6 +37,9 @@ enum Verb {
     Lab(lab::Lab),
     /// Call somebody: sound both ways, with the lowest delay that the network allows
     Talk(Box<talk::Talk>),
+    /// Distribute one stream to a team of peers that pass it on to each other
+    #[command(subcommand)]
+    Swarm(swarm::Swarm),
     /// Measure a server
     #[command(subcommand)]
     Bench(Bench),
@@ -74,6 +77,7 @@ impl Levada {
             Verb::Pull(pull) => run::block_on(pull.run(console)),
             Verb::Lab(lab) => lab.run(console),
             Verb::Talk(talk) => run::block_on(talk.run(console)),
+            Verb::Swarm(swarm) => swarm.run(console),
             Verb::Bench(bench) => bench.run(),
         }
     }

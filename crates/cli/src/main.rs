@@ -15,6 +15,7 @@ mod push;
 mod run;
 mod serve;
 mod sign;
+mod swarm;
 mod talk;
 mod times;
 

@@ -265,13 +265,8 @@ impl<M: Machine> Driver<M> {
     fn stream(&mut self, id: StreamId, what: StreamOutput) {
         match what {
             StreamOutput::Open { to } if id.is_ours() && !self.pipes.contains_key(&id) => {
-                let pipe = Pipe::connect(
-                    id,
-                    to,
-                    self.sockets.streams_from,
-                    self.arrive.clone(),
-                    &mut self.tasks,
-                );
+                let pipe =
+                    Pipe::connect(id, to, self.sockets.streams_from, self.arrive.clone(), &mut self.tasks);
                 self.pipes.insert(id, pipe);
             }
             StreamOutput::Bytes(bytes) => {

@@ -52,6 +52,8 @@ pub struct Http {
     pub shoutcast: Vec<SocketAddr>,
     /// The mount that SHOUTcast v1 sources feed, as they cannot name one. Default `/stream`.
     pub shoutcast_mount: MountName,
+    /// The mount that players get who ask for `/`. Default none: everybody gets the page, as browsers always do.
+    pub home: Option<MountName>,
     /// Certificate chain in PEM. Default none: TLS is not spoken. Read again when it changes; those who are connected
     /// keep the old one. A listener over TLS costs more CPU and memory than a plain one.
     pub certificate: Option<PathBuf>,
@@ -230,6 +232,7 @@ impl Default for Http {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
             shoutcast: Vec::new(),
             shoutcast_mount: "/stream".parse().expect("the default is a good name"),
+            home: None,
             certificate: None,
             key: None,
             acme: None,

@@ -95,12 +95,24 @@ async fn route(conn: Conn, head: Head, station: &Arc<Station>) -> After {
         "SOURCE" => icecast::source(conn, head, station).await,
         "PUT" if !is_ours(&head) => icecast::source(conn, head, station).await,
         "OPTIONS" if !is_ours(&head) => icecast::options(conn, &head).await,
+        "GET" | "HEAD" if let Some(mount) = home(&head, station) => {
+            icecast::listener(conn, head, mount, None, station).await
+        }
         "GET" | "HEAD" if !is_ours(&head) => match listenable(&head, station) {
             Some((mount, output)) => icecast::listener(conn, head, mount, output, station).await,
             None => ordinary::answer(conn, head, station).await,
         },
         _ => ordinary::answer(conn, head, station).await,
     }
+}
+
+/// The mount that is meant by `/`, where that is one: a browser asks for a page.
+fn home(head: &Head, station: &Arc<Station>) -> Option<Arc<crate::Mount>> {
+    let asks_for_page = head.field("accept").is_some_and(|accept| accept.contains("text/html"));
+    if head.path()?.as_str() != "/" || asks_for_page {
+        return None;
+    }
+    station.audible(station.config().http.home.as_ref()?)
 }
 
 /// Paths that are never mounts.

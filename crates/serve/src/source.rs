@@ -19,6 +19,8 @@ pub enum Origin {
     Multicast,
     /// A file of this machine.
     File,
+    /// A team of peers that pass the stream on to each other.
+    Swarm,
 }
 
 /// A source as it introduced itself, with the mount's overrides applied.

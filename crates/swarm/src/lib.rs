@@ -9,6 +9,7 @@
 pub mod buffer;
 mod chunk;
 pub mod dbs;
+pub mod head;
 mod monitor;
 mod number;
 pub mod peer;

@@ -1,0 +1,39 @@
+//! `levada swarm`: a stream that its audience carries on.
+
+mod intake;
+mod outlet;
+mod peer;
+mod place;
+mod splitter;
+
+use crate::{output::Console, run};
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Distribute one stream to a team of peers that pass it on to each other
+#[derive(Debug, Subcommand)]
+pub enum Swarm {
+    /// Deal a stream to a team, each chunk to one of its peers
+    Splitter(splitter::Splitter),
+    /// Join a team: play its stream, and pass it on
+    Peer(peer::Peer),
+    /// Join a team as one that also reports what is missing
+    Monitor(peer::Peer),
+}
+
+impl Swarm {
+    /// Does what was typed.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn run(self, console: Console) -> Result<()> {
+        match self {
+            Swarm::Splitter(splitter) => run::block_on(splitter.run(console)),
+            Swarm::Peer(peer) => run::block_on(peer.run(console, false)),
+            Swarm::Monitor(peer) => run::block_on(peer.run(console, true)),
+        }
+    }
+}
+
+/// How these programs name themselves to servers.
+const AGENT: &str = concat!("levada/", env!("CARGO_PKG_VERSION"));
