@@ -14,14 +14,11 @@ pub struct ChunkBuffer {
     cells: Vec<Option<Chunk>>,
     span: Option<Span>,
     pace: Pace,
-    /// How long a hole is waited for while the buffer has not been half full yet, in chunks.
-    eager: u64,
 }
 
 /// From the next chunk to play to the highest number that has come.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    first: ChunkNumber,
     next: ChunkNumber,
     highest: ChunkNumber,
     /// Whether half a buffer has come, once.
@@ -64,19 +61,13 @@ impl ChunkBuffer {
     /// An empty buffer of `size` chunks, at least two and at most 65,535.
     pub fn new(size: u16, pace: Pace) -> ChunkBuffer {
         let size = u64::from(size.max(2));
-        ChunkBuffer { size, cells: vec![None; 2 * size as usize], span: None, pace, eager: size / 2 }
-    }
-
-    /// Waits for a hole only so many chunks until half a buffer has come: who has just joined misses what was dealt
-    /// before all others knew it, and waits for that in vain.
-    pub fn hurry(&mut self, chunks: u64) {
-        self.eager = chunks.min(self.size / 2);
+        ChunkBuffer { size, cells: vec![None; 2 * size as usize], span: None, pace }
     }
 
     /// Puts a chunk into its cell. The first one that comes is the first to be played.
     pub fn put(&mut self, chunk: Chunk) -> Put {
         let number = chunk.number;
-        let first = Span { first: number, next: number, highest: number, filled: false };
+        let first = Span { next: number, highest: number, filled: false };
         let span = self.span.get_or_insert(first);
         if number.ahead_of(span.next) >= 2 * self.size {
             return Put::Early;
@@ -101,9 +92,8 @@ impl ChunkBuffer {
         if span.next > span.highest {
             return None;
         }
-        span.filled |= span.highest.ahead_of(span.first) >= half;
-        let patience = if span.filled || self.pace == Pace::Half { half } else { self.eager };
-        let waited = span.highest.ahead_of(span.next) >= patience;
+        let waited = span.highest.ahead_of(span.next) >= half;
+        span.filled |= waited;
         let number = span.next;
         let found = self.cells[(number.0 % (2 * self.size)) as usize].as_ref();
         let held = found.filter(|chunk| chunk.number == number).cloned();
@@ -120,10 +110,29 @@ impl ChunkBuffer {
         }
     }
 
+    /// The chunk that what waits is waiting for, if there is one.
+    pub fn hole(&self) -> Option<ChunkNumber> {
+        let span = self.span.filter(|span| span.next <= span.highest)?;
+        self.get(span.next).is_none().then_some(span.next)
+    }
+
+    /// Gives up what is missing in front of the next chunk that is there.
+    pub fn skip(&mut self) -> impl Iterator<Item = ChunkNumber> + use<> {
+        let from = self.span.map_or(0, |span| span.next.0);
+        let mut to = from;
+        while self.span.is_some_and(|span| to <= span.highest.0) && self.get(ChunkNumber(to)).is_none() {
+            to += 1;
+        }
+        if let Some(span) = &mut self.span {
+            span.next = ChunkNumber(to);
+        }
+        (from..to).map(ChunkNumber)
+    }
+
     /// Forgets all that waits and goes on at `number`, where the stream is by now.
     pub fn restart(&mut self, number: ChunkNumber) {
         self.cells.iter_mut().for_each(|cell| *cell = None);
-        self.span = Some(Span { first: number, next: number, highest: number, filled: false });
+        self.span = Some(Span { next: number, highest: number, filled: false });
     }
 
     /// Whether a number is so far behind that no delay explains it.
@@ -197,6 +206,17 @@ mod tests {
         buffer.put(chunk(17));
         assert_eq!(played(&mut buffer), [-13, 14, 15, 16, 17]);
         assert_eq!(buffer.put(chunk(13)), Put::Late);
+    }
+
+    #[test]
+    fn a_hole_is_skipped_at_once_where_that_is_wanted() {
+        let mut buffer = ChunkBuffer::new(8, Pace::Eager);
+        for number in [10, 13, 14] {
+            buffer.put(chunk(number));
+        }
+        assert_eq!((played(&mut buffer), buffer.hole()), (vec![10], Some(ChunkNumber(11))));
+        assert!(buffer.skip().eq([11, 12].map(ChunkNumber)));
+        assert_eq!((played(&mut buffer), buffer.hole()), (vec![13, 14], None));
     }
 
     #[test]

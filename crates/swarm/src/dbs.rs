@@ -35,6 +35,8 @@ pub struct Dbs {
     /// Copies got of what was there already, by sender and origin, for [`PRUNE_AFTER`].
     copies: BTreeMap<(SocketAddr, SocketAddr), u32>,
     buffer: ChunkBuffer,
+    /// The chunk that is being waited for while the buffer was never half full, and since when.
+    hole: Option<(ChunkNumber, Instant)>,
     says: VecDeque<Say>,
     stats: Stats,
 }
@@ -89,6 +91,7 @@ impl Dbs {
             heard: Heard::default(),
             copies: BTreeMap::new(),
             buffer,
+            hole: None,
             says: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -186,6 +189,21 @@ impl Dbs {
         while self.pending.is_overdue(now) && self.serve_next_neighbor() {}
     }
 
+    /// Who has just joined misses what was dealt before all others knew it, and would wait for half a buffer in vain:
+    /// gives the chunks that are given up.
+    pub fn give_up(&mut self, now: Instant) -> Vec<ChunkNumber> {
+        if self.buffer.is_filled() {
+            return Vec::new();
+        }
+        let Some(number) = self.buffer.hole() else {
+            self.hole = None;
+            return Vec::new();
+        };
+        let since = self.hole.filter(|(waited, _)| *waited == number).map_or(now, |(_, since)| since);
+        self.hole = Some((number, since));
+        if now.saturating_duration_since(since) < GIVE_UP { Vec::new() } else { self.buffer.skip().collect() }
+    }
+
     /// When there is something to do although nothing comes.
     pub fn due(&self) -> Option<Instant> {
         [self.pending.due(), self.heard.due()].into_iter().flatten().min()
@@ -261,8 +279,6 @@ impl Dbs {
         self.forward.add(self.me, peer);
         self.debts.open(peer);
         self.heard.know(now, peer, self.stats.from_splitter);
-        // Two rounds, and what is under way.
-        self.buffer.hurry(2 * self.heard.len() as u64 + 6);
     }
 
     /// A chunk that had not come before: pays its sender's debt, and is noted for all in F under its origin. Never for
@@ -321,6 +337,8 @@ impl Dbs {
 pub const PRUNE_AFTER: u32 = 2;
 /// How often an unanswered hello is repeated, and when first; each time it waits twice as long.
 pub const HELLO_AGAIN: (u32, Duration) = (3, Duration::from_millis(100));
+/// How long a newcomer waits for a chunk while later ones are there.
+const GIVE_UP: Duration = Duration::from_millis(300);
 /// More neighbours than this are not taken on by hearsay: a team of a full mesh is not that large.
 const MOST_NEIGHBORS: usize = 4_096;
 

@@ -17,11 +17,13 @@ impl HttpHead {
         }
         self.held.extend_from_slice(bytes);
         let begun = self.held.len().min(BEGINS.len());
-        if self.held[..begun] != BEGINS[..begun] || self.held.len() > LONGEST {
+        let searched = &self.held[..self.held.len().min(LONGEST)];
+        let end = searched.windows(4).position(|window| window == b"\r\n\r\n");
+        if self.held[..begun] != BEGINS[..begun] || end.is_none() && self.held.len() > LONGEST {
             self.done = true;
             return Some(self.held.split().freeze());
         }
-        let end = self.held.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+        let end = end? + 4;
         let mut all = self.held.split();
         let body = all.split_off(end).freeze();
         self.held = all;
@@ -66,6 +68,9 @@ mod tests {
             assert_eq!(body, b"OggS\r\n\r\n", "cut at {cut}");
             assert_eq!(head.field("Content-Type"), Some("video/ogg"));
         }
+        let mut long = HttpHead::default();
+        let all = [&stream[..], &[7; 60_000]].concat();
+        assert_eq!(long.push(&all).map(|body| body.len()), Some(60_008));
         let mut none = HttpHead::default();
         assert_eq!(none.push(b"OggS"), Some(Bytes::from_static(b"OggS")));
         assert_eq!(none.field("content-type"), None);

@@ -11,6 +11,7 @@ mod chunk;
 pub mod dbs;
 pub mod head;
 mod monitor;
+pub mod native;
 mod number;
 pub mod peer;
 pub mod splitter;

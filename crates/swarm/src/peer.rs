@@ -162,7 +162,7 @@ impl Peer {
 
     /// What it counts.
     pub fn stats(&self) -> Stats {
-        let dbs = self.team.as_ref().map(|team| team.dbs.stats()).unwrap_or_default();
+        let dbs = self.team.as_ref().map_or(self.stats.dbs, |team| team.dbs.stats());
         let neighbors = self.team.as_ref().map_or(0, |team| team.dbs.team().count());
         Stats { dbs, neighbors, ..self.stats }
     }
@@ -225,6 +225,7 @@ impl Peer {
 
     fn left(&mut self) {
         self.phase = Phase::Left;
+        self.stats = Stats { neighbors: 0, ..self.stats() };
         self.team = None;
         self.out.push_back(Output::Event(Event::Left));
     }
@@ -340,6 +341,12 @@ impl Peer {
         }
         if let Some(team) = &mut self.team {
             team.dbs.wake(now);
+            if matches!(self.phase, Phase::Member) {
+                for number in team.dbs.give_up(now) {
+                    self.stats.lost += 1;
+                    self.out.push_back(Output::Event(Event::Lost(number)));
+                }
+            }
         }
         if self.tick <= now {
             self.tick = now + TICK;

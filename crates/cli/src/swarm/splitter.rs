@@ -132,7 +132,7 @@ impl Splitter {
         loop {
             match Receiver::connect(client, &self.source, &[]).await {
                 Ok(receiver) => return Ok(receiver),
-                Err(why) if !why.is_final() || said => {}
+                Err(_) if said => {}
                 Err(why) => console.say(format!("the source is not there: {why}; trying again")),
             }
             said = true;

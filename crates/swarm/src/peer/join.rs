@@ -129,7 +129,8 @@ impl Join {
                 self.deadline = now + FETCH;
                 self.say(self.source, StreamOutput::Open { to: source });
                 let channel = channel.trim_start_matches('/');
-                let request = format!("GET /{channel} HTTP/1.1\r\nHost: {source}\r\n\r\n");
+                // HTTP/1.0, so that nobody cuts the body into chunks of its own.
+                let request = format!("GET /{channel} HTTP/1.0\r\nHost: {source}\r\n\r\n");
                 self.say(self.source, StreamOutput::Bytes(request.into()));
             }
         }

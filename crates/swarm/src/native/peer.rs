@@ -1,0 +1,557 @@
+//! The native peer: joins, checks what it gets, passes it on down its stripes, asks for what is missing, and plays.
+
+mod links;
+mod missing;
+mod proof;
+
+use super::{
+    playout::{Next, Playout},
+    seal::Key,
+    wire::{ENTRY, LONGEST, Message, Sealed, Ticket},
+};
+use bytes::{Bytes, BytesMut};
+use levada_link::{Chance, Input, Machine, Output, Transmit};
+use links::{Children, Stripe};
+use missing::Missing;
+use proof::Proofs;
+use serde::Serialize;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// What a native peer needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the splitter is.
+    pub splitter: SocketAddr,
+    /// How many times one stripe it can upload: ten are 1.25 times a stream of eight.
+    pub slots: u16,
+    /// How long a missing chunk is waited for before it is lost.
+    pub patience: Duration,
+    /// The splitter's key, where it is known already; else the first one told is believed.
+    pub key: Option<Key>,
+    /// How it behaves: for simulations.
+    pub conduct: Conduct,
+}
+
+/// How a peer behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conduct {
+    /// By the rules.
+    #[default]
+    Honest,
+    /// Passes nothing on.
+    FreeRider,
+    /// Passes on forged chunks.
+    Polluter,
+}
+
+/// What it tells the program around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is in the team.
+    Joined,
+    /// What comes before the first chunk.
+    Head(Bytes),
+    /// The next chunk, the first of them one at which a player may begin.
+    Play(u64, Bytes),
+    /// One that did not come.
+    Lost(u64),
+    /// It has left.
+    Left,
+}
+
+/// What it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Chunks played.
+    pub played: u64,
+    /// Chunks that did not come in time.
+    pub lost: u64,
+    /// Chunks that had not come before.
+    pub received: u64,
+    /// Chunks that were there already.
+    pub duplicates: u64,
+    /// Chunks that are not the splitter's: thrown away.
+    pub forged: u64,
+    /// Bytes of datagrams sent and received.
+    pub sent_bytes: u64,
+    /// See `sent_bytes`.
+    pub received_bytes: u64,
+    /// Chunks asked for.
+    pub asked: u64,
+    /// Chunks given to who asked.
+    pub given: u64,
+    /// Subscriptions refused for a bad ticket.
+    pub refused: u64,
+    /// How often it joined.
+    pub joins: u64,
+    /// The most that a chunk had been passed on.
+    pub hops: u8,
+}
+
+/// A native peer.
+pub struct Peer {
+    config: Config,
+    phase: Phase,
+    chance: Chance,
+    stripes: Vec<Stripe>,
+    children: Children,
+    proofs: Proofs,
+    missing: Missing,
+    playout: Playout,
+    /// The chunks that came last, for who misses them: at most [`KEPT`], the oldest leave first.
+    recent: VecDeque<(u64, Sealed)>,
+    head: Head,
+    highest: u64,
+    flows: Instant,
+    tick: Instant,
+    alive: Instant,
+    out: VecDeque<Output<Event>>,
+    stats: Stats,
+}
+
+enum Phase {
+    /// Says hello, or has a cookie and joins; tries again at this time.
+    Joining {
+        nonce: u64,
+        cookie: Option<[u8; 16]>,
+        again: Instant,
+        tries: u32,
+    },
+    Member {
+        me: SocketAddr,
+        joined: Instant,
+        time: u32,
+    },
+    Left,
+}
+
+#[derive(Default)]
+struct Head {
+    wanted: usize,
+    got: BytesMut,
+    asked: Option<Instant>,
+    told: bool,
+}
+
+impl Config {
+    /// A peer of the team of `splitter` that uploads up to 1.25 times the stream.
+    pub fn new(splitter: SocketAddr) -> Config {
+        let patience = Duration::from_millis(1_200);
+        Config { splitter, slots: 10, patience, key: None, conduct: Conduct::Honest }
+    }
+}
+
+impl Peer {
+    /// A peer that joins when it is first woken.
+    pub fn new(now: Instant, config: Config, seed: u64) -> Peer {
+        let mut chance = Chance::new(seed, 2);
+        let nonce = chance.bits();
+        Peer {
+            phase: Phase::Joining { nonce, cookie: None, again: now, tries: 0 },
+            chance,
+            stripes: Vec::new(),
+            children: Children::default(),
+            proofs: Proofs::new(config.key),
+            missing: Missing::default(),
+            playout: Playout::new(config.patience),
+            recent: VecDeque::new(),
+            head: Head::default(),
+            highest: 0,
+            flows: now,
+            tick: now,
+            alive: now,
+            out: VecDeque::new(),
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Leaves: tells the splitter and its parents.
+    pub fn leave(&mut self) {
+        if matches!(self.phase, Phase::Member { .. }) {
+            self.say(self.config.splitter, &Message::Goodbye);
+            for stripe in 0..self.stripes.len() {
+                self.unsubscribe(stripe);
+            }
+        }
+        if !matches!(self.phase, Phase::Left) {
+            self.phase = Phase::Left;
+            self.out.push_back(Output::Event(Event::Left));
+        }
+    }
+
+    /// What it counts.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Its children over all stripes.
+    pub fn children(&self) -> usize {
+        self.children.len()
+    }
+
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
+        self.stats.received_bytes += bytes.len() as u64;
+        let Some(message) = Message::read(bytes) else { return };
+        let from_splitter = from == self.config.splitter;
+        match message {
+            Message::Cookie { nonce, cookie } if from_splitter => self.bring_back(now, nonce, cookie),
+            Message::Welcome { nonce, you, time, key, stripes, head } if from_splitter => {
+                self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
+            }
+            Message::Parent { stripe, parent, ticket } if from_splitter => {
+                self.accept_parent(now, stripe.into(), parent, ticket);
+            }
+            Message::HeadPart { from: at, total, bytes } if from_splitter => {
+                self.take_head(at, total, &bytes)
+            }
+            Message::Subscribe { stripe, ticket } => self.accept_neighbor(now, from, stripe, &ticket),
+            Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
+            Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed),
+            Message::Nack(numbers) => self.give(now, from, &numbers),
+            _ => {}
+        }
+    }
+
+    fn bring_back(&mut self, now: Instant, said: u64, brought: [u8; 16]) {
+        let slots = self.config.slots;
+        let Phase::Joining { nonce, cookie, again, .. } = &mut self.phase else { return };
+        if *nonce != said || cookie.is_some() {
+            return;
+        }
+        (*cookie, *again) = (Some(brought), now + AGAIN);
+        self.say(self.config.splitter, &Message::Join { nonce: said, cookie: brought, slots });
+    }
+
+    /// JOIN_TEAM, at its end: the splitter lets this peer in.
+    fn join_team(
+        &mut self,
+        now: Instant,
+        said: u64,
+        (me, time): (SocketAddr, u32),
+        key: &[u8; 32],
+        stripes: u8,
+        head: usize,
+    ) {
+        let Phase::Joining { nonce, .. } = &self.phase else { return };
+        if *nonce != said || !(1..=64).contains(&stripes) || head > LONGEST_HEAD || !self.proofs.learn(key) {
+            return;
+        }
+        self.phase = Phase::Member { me, joined: now, time };
+        self.stripes = (0..stripes).map(|_| Stripe::new(now)).collect();
+        (self.flows, self.alive) = (now, now);
+        self.stats.joins += 1;
+        self.out.push_back(Output::Event(Event::Joined));
+        if !self.head.told && head > 0 {
+            self.head = Head { wanted: head, ..Head::default() };
+            self.want_head(now);
+        }
+    }
+
+    /// The splitter says from whom a stripe is to be had.
+    fn accept_parent(&mut self, now: Instant, stripe: usize, parent: SocketAddr, ticket: Ticket) {
+        if stripe >= self.stripes.len() {
+            return;
+        }
+        self.unsubscribe(stripe);
+        let newest = self.stripes[stripe].newest;
+        self.stripes[stripe] = Stripe::new(now);
+        (self.stripes[stripe].parent, self.stripes[stripe].newest) = (Some((parent, ticket)), newest);
+        self.subscribe(stripe);
+    }
+
+    fn subscribe(&mut self, stripe: usize) {
+        if let Some((parent, ticket)) =
+            self.stripes[stripe].parent.filter(|(parent, _)| *parent != self.config.splitter)
+        {
+            self.say(parent, &Message::Subscribe { stripe: stripe as u8, ticket });
+        }
+    }
+
+    fn unsubscribe(&mut self, stripe: usize) {
+        if let Some((parent, _)) =
+            self.stripes[stripe].parent.take().filter(|(parent, _)| *parent != self.config.splitter)
+        {
+            self.say(parent, &Message::Unsubscribe { stripe: stripe as u8 });
+        }
+    }
+
+    /// ACCEPT_NEIGHBORS: a child wants a stripe, and has the splitter's word for it.
+    fn accept_neighbor(&mut self, now: Instant, from: SocketAddr, stripe: u8, ticket: &Ticket) {
+        let Phase::Member { me, joined, time } = self.phase else { return };
+        if self.children.renew(now, stripe, from, ticket) {
+            return;
+        }
+        let clock = time + now.saturating_duration_since(joined).as_secs() as u32;
+        let statement = Ticket::statement(from, me, stripe, ticket.until);
+        let good =
+            ticket.until >= clock && self.children.len() < usize::from(self.config.slots) + SPARE_SLOTS;
+        if !good || !self.proofs.verify(&statement, &ticket.signature) {
+            self.stats.refused += 1;
+            return;
+        }
+        self.children.add(now, stripe, from, *ticket);
+    }
+
+    /// RECEIVE_CHUNK_AND_FLOOD: what is the splitter's and new goes to the children of its stripe, and is played.
+    fn receive_chunk_and_flood(&mut self, now: Instant, from: SocketAddr, sealed: Sealed) {
+        if self.stripes.is_empty() {
+            return;
+        }
+        let number = sealed.number;
+        let stripe = (number % self.stripes.len() as u64) as usize;
+        if self.recent.iter().rev().any(|(held, _)| *held == number) || self.playout.has(number) {
+            self.stats.duplicates += 1;
+            self.stripes[stripe].note(now, from, number);
+            return;
+        }
+        if sealed.hops >= MOST_HOPS || !self.proofs.check(&sealed) {
+            self.stats.forged += 1;
+            self.stripes.iter_mut().for_each(|stripe| stripe.accuse(from));
+            return;
+        }
+        self.stats.received += 1;
+        self.stats.hops = self.stats.hops.max(sealed.hops);
+        self.flows = now;
+        let before = self.stripes[stripe].note(now, from, number);
+        self.missing.found(number);
+        if let Some(before) = before {
+            let step = self.stripes.len();
+            (before..number)
+                .step_by(step)
+                .skip(1)
+                .take(MOST_GAP)
+                .for_each(|gone| self.missing.note(now, gone));
+        }
+        self.highest = self.highest.max(number);
+        self.flood(now, stripe as u8, from, &sealed);
+        self.playout.put(now, number, sealed.flags & ENTRY != 0, sealed.data.clone());
+        if self.recent.len() == KEPT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((number, sealed));
+        self.play(now);
+    }
+
+    fn flood(&mut self, now: Instant, stripe: u8, from: SocketAddr, sealed: &Sealed) {
+        if self.config.conduct == Conduct::FreeRider {
+            return;
+        }
+        let children: Vec<_> = self.children.of(now, stripe).filter(|child| *child != from).collect();
+        if children.is_empty() {
+            return;
+        }
+        let bytes = self.as_it_goes_on(sealed);
+        children.into_iter().for_each(|child| self.send(child, bytes.clone()));
+    }
+
+    fn as_it_goes_on(&self, sealed: &Sealed) -> Bytes {
+        if self.config.conduct == Conduct::Polluter {
+            let data = vec![0x66; sealed.data.len()].into();
+            return Sealed { data, ..sealed.clone() }.write(sealed.hops + 1);
+        }
+        sealed.write(sealed.hops + 1)
+    }
+
+    /// Somebody misses chunks: gets those that are here, if it is a neighbour.
+    fn give(&mut self, now: Instant, to: SocketAddr, numbers: &[u64]) {
+        let is_parent =
+            self.stripes.iter().any(|stripe| stripe.parent.is_some_and(|(parent, _)| parent == to));
+        if self.config.conduct == Conduct::FreeRider || !is_parent && !self.children.has(now, to) {
+            return;
+        }
+        for number in numbers.iter().take(GIVEN) {
+            let Some((_, sealed)) = self.recent.iter().rev().find(|(held, _)| held == number) else {
+                continue;
+            };
+            let bytes = self.as_it_goes_on(sealed);
+            self.stats.given += 1;
+            self.send(to, bytes);
+        }
+    }
+
+    fn play(&mut self, now: Instant) {
+        if !self.head.told {
+            if self.head.got.len() < self.head.wanted {
+                return;
+            }
+            self.head.told = true;
+            if std::mem::take(&mut self.head.wanted) > 0 {
+                let head = self.head.got.split().freeze();
+                self.out.push_back(Output::Event(Event::Head(head)));
+            }
+        }
+        while let Some(next) = self.playout.poll(now) {
+            let event = match next {
+                Next::Chunk(number, data) => {
+                    self.stats.played += 1;
+                    Event::Play(number, data)
+                }
+                Next::Lost(number) => {
+                    self.stats.lost += 1;
+                    self.missing.found(number);
+                    Event::Lost(number)
+                }
+            };
+            self.out.push_back(Output::Event(event));
+        }
+    }
+
+    fn want_head(&mut self, now: Instant) {
+        if self.head.got.len() < self.head.wanted {
+            self.head.asked = Some(now);
+            let from = self.head.got.len() as u32;
+            self.say(self.config.splitter, &Message::HeadWanted { from });
+        }
+    }
+
+    fn take_head(&mut self, at: u32, total: u32, bytes: &[u8]) {
+        if self.head.told || total as usize > LONGEST_HEAD || bytes.len() > LONGEST {
+            return;
+        }
+        if total as usize != self.head.wanted {
+            // Another head by now.
+            self.head = Head { wanted: total as usize, ..Head::default() };
+        }
+        if at as usize == self.head.got.len() {
+            self.head.got.extend_from_slice(bytes);
+            self.head.asked = None;
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Left => {}
+            Phase::Joining { nonce, cookie, again, tries } if *again <= now => {
+                *tries += 1;
+                // A cookie is good for a while; whoever gets no answer to it begins again.
+                if *tries % 4 == 0 {
+                    *cookie = None;
+                }
+                *again = now + AGAIN * (*tries).min(8);
+                let message = match cookie {
+                    Some(cookie) => {
+                        Message::Join { nonce: *nonce, cookie: *cookie, slots: self.config.slots }
+                    }
+                    None => Message::Hello { nonce: *nonce },
+                };
+                self.say(self.config.splitter, &message);
+            }
+            Phase::Joining { .. } => {}
+            Phase::Member { .. } if self.tick <= now => self.look_around(now),
+            Phase::Member { .. } => self.play(now),
+        }
+    }
+
+    fn look_around(&mut self, now: Instant) {
+        self.tick = now + TICK;
+        if now.saturating_duration_since(self.flows) >= FORGOTTEN {
+            // The splitter is another by now, or knows this peer no longer.
+            let nonce = self.chance.bits();
+            self.phase = Phase::Joining { nonce, cookie: None, again: now, tries: 0 };
+            self.stripes.clear();
+            return self.wake(now);
+        }
+        if self.head.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= AGAIN) {
+            self.want_head(now);
+        }
+        let stripes = self.stripes.len() as u64;
+        let highest = self.highest;
+        let silent = |stripe: &Stripe| stripe.is_silent(now, highest, stripes);
+        let missing = (0..)
+            .zip(&self.stripes)
+            .filter(|(_, stripe)| silent(stripe))
+            .fold(0, |bits, (at, _)| bits | 1u64 << at);
+        let due = now.saturating_duration_since(self.alive);
+        if due >= ALIVE || missing != 0 && due >= COMPLAIN {
+            self.alive = now;
+            self.say(self.config.splitter, &Message::Alive { missing });
+            (0..self.stripes.len()).for_each(|stripe| self.subscribe(stripe));
+        }
+        for stripe in 0..self.stripes.len() {
+            if self.stripes[stripe].fresh {
+                self.subscribe(stripe);
+            }
+        }
+        self.children.forget_silent(now);
+        if let Some(next) = self.playout.next() {
+            // What no later chunk of its stripe tells is noticed by the other stripes.
+            let until = self.highest.saturating_sub(3 * stripes);
+            (next..until.max(next))
+                .filter(|number| !self.playout.has(*number))
+                .take(MOST_GAP)
+                .for_each(|number| self.missing.note(now, number));
+        }
+        self.ask(now);
+        self.play(now);
+    }
+
+    /// Asks neighbours for what is missing, and the splitter where that did not help.
+    fn ask(&mut self, now: Instant) {
+        let playout = &self.playout;
+        self.missing.forget(|number| playout.has(number));
+        let mut neighbors: Vec<_> = self.stripes.iter().filter_map(|stripe| Some(stripe.parent?.0)).collect();
+        neighbors.retain(|neighbor| *neighbor != self.config.splitter);
+        let splitter = self.config.splitter;
+        for (tries, numbers) in self.missing.due(now) {
+            let at = self.chance.below(neighbors.len() as u32) as usize;
+            let to = neighbors.get(at).copied().filter(|_| tries % 2 == 0).unwrap_or(splitter);
+            self.stats.asked += numbers.len() as u64;
+            self.say(to, &Message::Nack(numbers));
+        }
+    }
+
+    fn say(&mut self, to: SocketAddr, message: &Message) {
+        self.send(to, message.write());
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+        self.stats.sent_bytes += bytes.len() as u64;
+        self.out.push_back(Output::Send(Transmit::Datagram { to, bytes }));
+    }
+}
+
+impl Machine for Peer {
+    type Event = Event;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Datagram { from, bytes } if !matches!(self.phase, Phase::Left) => {
+                self.receive(now, from, &bytes)
+            }
+            Input::Datagram { .. } | Input::Stream { .. } => {}
+            Input::Wake => self.wake(now),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Output<Event> {
+        self.out.pop_front().unwrap_or_else(|| {
+            let due = match &self.phase {
+                Phase::Joining { again, .. } => Some(*again),
+                Phase::Member { .. } => Some(self.tick),
+                Phase::Left => None,
+            };
+            Output::Wait(due.map(|due| due.max(now)))
+        })
+    }
+}
+
+const TICK: Duration = Duration::from_millis(50);
+/// How often a member shows the splitter and its parents that it lives.
+const ALIVE: Duration = Duration::from_millis(300);
+/// How soon it complains of a silent parent after that.
+const COMPLAIN: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_millis(200);
+/// A stream from which nothing came for so long has another splitter.
+const FORGOTTEN: Duration = Duration::from_secs(3);
+const KEPT: usize = 512;
+const MOST_HOPS: u8 = 64;
+const MOST_GAP: usize = 64;
+const SPARE_SLOTS: usize = 4;
+const LONGEST_HEAD: usize = 1 << 20;
+/// Chunks given for one message.
+const GIVEN: usize = 16;

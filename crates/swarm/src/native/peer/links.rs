@@ -1,0 +1,111 @@
+//! Whom a peer hears in each stripe, and who hears it.
+
+use crate::native::wire::Ticket;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// A stripe as it comes from its parent.
+#[derive(Clone, Debug)]
+pub(super) struct Stripe {
+    pub(super) parent: Option<(SocketAddr, Ticket)>,
+    /// The newest number that came from the parent.
+    pub(super) newest: Option<u64>,
+    heard: Instant,
+    /// Whether nothing came from this parent yet: the wish may be lost, and is said again.
+    pub(super) fresh: bool,
+    /// Forged chunks from the parent.
+    forged: u32,
+}
+
+impl Stripe {
+    pub(super) fn new(now: Instant) -> Stripe {
+        Stripe { parent: None, newest: None, heard: now, fresh: true, forged: 0 }
+    }
+
+    /// A chunk of this stripe came. From the parent, it gives the newest before it.
+    pub(super) fn note(&mut self, now: Instant, from: SocketAddr, number: u64) -> Option<u64> {
+        let is_parent = self.parent.is_none_or(|(parent, _)| parent == from);
+        if !is_parent {
+            return None;
+        }
+        (self.heard, self.fresh) = (now, false);
+        let before = self.newest;
+        self.newest = Some(before.map_or(number, |before| before.max(number)));
+        before.filter(|before| *before < number)
+    }
+
+    /// A forged chunk came from `from`.
+    pub(super) fn accuse(&mut self, from: SocketAddr) {
+        self.forged += u32::from(self.parent.is_some_and(|(parent, _)| parent == from));
+    }
+
+    /// Whether the parent is silent while the others are four rounds further, or forges.
+    pub(super) fn is_silent(&self, now: Instant, highest: u64, stripes: u64) -> bool {
+        let behind = highest.saturating_sub(self.newest.unwrap_or(0));
+        let silent = now.saturating_duration_since(self.heard) >= SILENCE && behind >= 4 * stripes;
+        silent || self.forged >= FORGED
+    }
+}
+
+/// The children of a peer, by stripe.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Children(BTreeMap<(u8, SocketAddr), Child>);
+
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    heard: Instant,
+    ticket: Ticket,
+}
+
+impl Children {
+    /// A child goes on wanting a stripe with the ticket that is known already.
+    pub(super) fn renew(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: &Ticket) -> bool {
+        match self.0.get_mut(&(stripe, child)) {
+            Some(known) if known.ticket == *ticket => {
+                known.heard = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn add(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: Ticket) {
+        self.0.insert((stripe, child), Child { heard: now, ticket });
+    }
+
+    pub(super) fn remove(&mut self, stripe: u8, child: SocketAddr) {
+        self.0.remove(&(stripe, child));
+    }
+
+    pub(super) fn of(&self, now: Instant, stripe: u8) -> impl Iterator<Item = SocketAddr> + '_ {
+        let first = (stripe, SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
+        let children = self.0.range(first..).take_while(move |((found, _), _)| *found == stripe);
+        children.filter(move |(_, child)| child.lives(now)).map(|((_, child), _)| *child)
+    }
+
+    pub(super) fn has(&self, now: Instant, child: SocketAddr) -> bool {
+        self.0.iter().any(|((_, known), state)| *known == child && state.lives(now))
+    }
+
+    pub(super) fn forget_silent(&mut self, now: Instant) {
+        self.0.retain(|_, child| child.lives(now));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Child {
+    fn lives(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) < DEAD
+    }
+}
+
+const SILENCE: Duration = Duration::from_millis(400);
+const FORGED: u32 = 2;
+/// A child that does not renew its wish for so long is gone.
+const DEAD: Duration = Duration::from_millis(1_000);

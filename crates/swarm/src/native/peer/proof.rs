@@ -1,0 +1,50 @@
+//! Checks that chunks are the splitter's: one signature a group, a few hashes a chunk.
+
+use crate::native::{
+    seal::{self, Hash, Key},
+    wire::Sealed,
+};
+use std::collections::VecDeque;
+
+/// The splitter's key, and the roots of groups whose signature was checked; at most [`KEPT`], the oldest leave first.
+#[derive(Clone, Debug)]
+pub(super) struct Proofs {
+    key: Option<Key>,
+    roots: VecDeque<(u64, u8, Hash)>,
+}
+
+impl Proofs {
+    pub(super) fn new(key: Option<Key>) -> Proofs {
+        Proofs { key, roots: VecDeque::new() }
+    }
+
+    /// The splitter says its key; false where that is not the one known.
+    pub(super) fn learn(&mut self, bytes: &[u8; 32]) -> bool {
+        let Some(said) = Key::from_bytes(bytes) else { return false };
+        *self.key.get_or_insert(said) == said
+    }
+
+    pub(super) fn verify(&self, text: &[u8], signature: &[u8; 64]) -> bool {
+        self.key.is_some_and(|key| key.verify(text, signature))
+    }
+
+    pub(super) fn check(&mut self, sealed: &Sealed) -> bool {
+        let (at, count) = sealed.place;
+        let leaf = seal::leaf(sealed.number, sealed.flags, &sealed.data);
+        let Some(root) = seal::root(leaf, at.into(), count.into(), &sealed.siblings) else { return false };
+        let first = sealed.number - u64::from(at);
+        if self.roots.contains(&(first, count, root)) {
+            return true;
+        }
+        if !self.verify(&seal::statement(first, count, &root), &sealed.signature) {
+            return false;
+        }
+        if self.roots.len() == KEPT {
+            self.roots.pop_front();
+        }
+        self.roots.push_back((first, count, root));
+        true
+    }
+}
+
+const KEPT: usize = 64;

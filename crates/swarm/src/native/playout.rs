@@ -1,0 +1,90 @@
+//! Puts verified chunks in order, begins where a player may, and decides when a missing one is lost.
+
+use bytes::Bytes;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// Chunks that wait for those before them, and those played of late for neighbours that miss them.
+///
+/// Holds at most [`HELD`] chunks after the next to be played; later ones are refused.
+#[derive(Debug)]
+pub(super) struct Playout {
+    /// The next to be played; nothing until one is there at which a player may begin.
+    next: Option<u64>,
+    highest: u64,
+    waiting: BTreeMap<u64, Held>,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Held {
+    entry: bool,
+    data: Bytes,
+    came: Instant,
+}
+
+/// What is played.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Chunk(u64, Bytes),
+    Lost(u64),
+}
+
+impl Playout {
+    pub(super) fn new(patience: Duration) -> Playout {
+        Playout { next: None, highest: 0, waiting: BTreeMap::new(), patience }
+    }
+
+    /// Takes a chunk in; false where it is too late or too early for it.
+    pub(super) fn put(&mut self, now: Instant, number: u64, entry: bool, data: Bytes) -> bool {
+        if self.next.is_some_and(|next| number < next || number >= next + HELD) {
+            return false;
+        }
+        self.highest = self.highest.max(number);
+        self.waiting.insert(number, Held { entry, data, came: now });
+        if self.next.is_none() && self.waiting.len() as u64 > HELD {
+            self.waiting.pop_first();
+        }
+        true
+    }
+
+    /// Begins where a player may, once one of the chunks says so.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Next> {
+        if self.next.is_none() {
+            self.next = self.waiting.iter().find(|(_, held)| held.entry).map(|(number, _)| *number);
+            let next = self.next?;
+            self.waiting = self.waiting.split_off(&next);
+        }
+        let next = self.next?;
+        if let Some(held) = self.waiting.remove(&next) {
+            self.next = Some(next + 1);
+            return Some(Next::Chunk(next, held.data));
+        }
+        if next > self.highest {
+            return None;
+        }
+        // A chunk is late from when the first came that is later, not from when its turn is: holes wait side by side.
+        let since = self.waiting.values().take(LOOKED_AT).map(|held| held.came).min();
+        if since.is_some_and(|since| now.saturating_duration_since(since) < self.patience) {
+            return None;
+        }
+        self.next = Some(next + 1);
+        Some(Next::Lost(next))
+    }
+
+    pub(super) fn next(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// What waits, from where, for who wants to know what is missing.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.next.is_some_and(|next| number < next) || self.waiting.contains_key(&number)
+    }
+}
+
+/// Later chunks whose coming tells since when one is missed.
+const LOOKED_AT: usize = 16;
+/// Chunks ahead of what is played, at most.
+pub(super) const HELD: u64 = 4_096;

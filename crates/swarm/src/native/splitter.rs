@@ -1,0 +1,401 @@
+//! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
+
+use super::{
+    seal::{self, Seal},
+    trees::{Move, Parent, Trees},
+    wire::{ENTRY, GROUP, LONGEST, Message, Sealed, Ticket},
+};
+use bytes::Bytes;
+use levada_link::{Input, Machine, Output, Transmit};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// What a native splitter needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it is, as peers see it.
+    pub here: SocketAddr,
+    /// What it signs with.
+    pub seal: Seal,
+    /// Secret of the cookies.
+    pub secret: [u8; 32],
+    /// Stripes, 1 to 64.
+    pub stripes: u8,
+    /// How many peers it feeds in each stripe.
+    pub roots: usize,
+    /// How long chunks wait for others of their group: cheaper signatures against lag.
+    pub group_time: Duration,
+    /// The most peers.
+    pub most_peers: usize,
+    /// Whose reports of loss are answered with the chunk itself, as a share of what is sent: one in so many.
+    pub repair_share: u64,
+}
+
+impl Config {
+    /// The defaults: 8 stripes, each to one peer, groups of 20 ms.
+    pub fn new(here: SocketAddr, seal: Seal, secret: [u8; 32]) -> Config {
+        let group_time = Duration::from_millis(20);
+        Config { here, seal, secret, stripes: 8, roots: 1, group_time, most_peers: 20_000, repair_share: 6 }
+    }
+}
+
+/// What it tells the program around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A peer joined.
+    Joined(SocketAddr),
+    /// A peer left.
+    Left(SocketAddr),
+    /// A peer shows no sign of life any longer.
+    Died(SocketAddr),
+}
+
+/// What it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Bytes of the stream.
+    pub fed_bytes: u64,
+    /// Chunks made of them.
+    pub chunks: u64,
+    /// Bytes of datagrams sent, all of them.
+    pub sent_bytes: u64,
+    /// Chunks sent once more to who missed them.
+    pub repaired: u64,
+    /// Chunks that were asked for beyond the budget, or are gone.
+    pub unrepaired: u64,
+    /// Peers in the team.
+    pub peers: usize,
+    /// Joins refused: a bad cookie, or too many.
+    pub refused: u64,
+    /// New parents given.
+    pub moved: u64,
+    /// Members that get no children any longer, since several of theirs complained.
+    pub distrusted: u64,
+}
+
+/// The native splitter.
+pub struct Splitter {
+    config: Config,
+    start: Instant,
+    trees: Trees,
+    members: BTreeMap<SocketAddr, Member>,
+    /// Who hears nothing in which stripe, and since when: at most the members, times the stripes.
+    complaints: BTreeMap<(usize, SocketAddr), Instant>,
+    /// Who was given another parent in the last moments, likewise.
+    moved: BTreeMap<(usize, SocketAddr), Instant>,
+    head: Bytes,
+    number: u64,
+    group: Vec<(u8, Bytes)>,
+    group_since: Option<Instant>,
+    /// The chunks dealt last, for repairs: at most [`KEPT`], the oldest leave first.
+    kept: VecDeque<Kept>,
+    out: VecDeque<Output<Event>>,
+    tick: Instant,
+    stats: Stats,
+}
+
+/// A chunk that was dealt, and when it was sent again.
+struct Kept {
+    number: u64,
+    bytes: Bytes,
+    again: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    heard: Instant,
+}
+
+impl Splitter {
+    /// A splitter without a team.
+    pub fn new(now: Instant, config: Config) -> Splitter {
+        let stripes = config.stripes.clamp(1, 64);
+        Splitter {
+            trees: Trees::new(stripes.into(), config.roots.max(1)),
+            config: Config { stripes, ..config },
+            start: now,
+            members: BTreeMap::new(),
+            complaints: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            head: Bytes::new(),
+            number: 0,
+            group: Vec::new(),
+            group_since: None,
+            kept: VecDeque::new(),
+            out: VecDeque::new(),
+            tick: now + TICK,
+            stats: Stats::default(),
+        }
+    }
+
+    /// What players get before anything else from now on; at most a mebibyte.
+    pub fn set_head(&mut self, head: Bytes) {
+        self.head = head.slice(..head.len().min(1 << 20));
+    }
+
+    /// Takes the next bytes of the stream; `entry` where a player may begin with them.
+    pub fn feed(&mut self, now: Instant, entry: bool, bytes: &[u8]) {
+        self.stats.fed_bytes += bytes.len() as u64;
+        for (at, part) in bytes.chunks(LONGEST).enumerate() {
+            let flags = if entry && at == 0 { ENTRY } else { 0 };
+            self.group_since.get_or_insert(now);
+            self.group.push((flags, Bytes::copy_from_slice(part)));
+            if self.group.len() == GROUP {
+                self.deal();
+            }
+        }
+    }
+
+    /// What it counts.
+    pub fn stats(&self) -> Stats {
+        Stats { peers: self.members.len(), ..self.stats }
+    }
+
+    /// Seals the group and sends each chunk down its stripe.
+    fn deal(&mut self) {
+        self.group_since = None;
+        let group = std::mem::take(&mut self.group);
+        let first = self.number;
+        let leaves =
+            group.iter().enumerate().map(|(at, (flags, data))| seal::leaf(first + at as u64, *flags, data));
+        let levels = seal::tree(leaves.collect());
+        let Some(root) = levels.last().and_then(|top| top.first()) else { return };
+        let count = group.len() as u8;
+        let signature = self.config.seal.sign(&seal::statement(first, count, root));
+        for (at, (flags, data)) in group.into_iter().enumerate() {
+            let number = first + at as u64;
+            let siblings = seal::path(&levels, at);
+            let sealed =
+                Sealed { number, flags, hops: 0, place: (at as u8, count), siblings, signature, data };
+            let bytes = sealed.write(0);
+            let stripe = (number % u64::from(self.config.stripes)) as usize;
+            let roots: Vec<_> = self.trees.roots(stripe).collect();
+            roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
+            self.stats.chunks += 1;
+            if self.kept.len() == KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(Kept { number, bytes, again: None });
+        }
+        self.number = first + u64::from(count);
+    }
+
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
+        let Some(message) = Message::read(bytes) else { return };
+        match message {
+            Message::Hello { nonce } => {
+                let cookie = self.cookie(now, from, nonce, 0);
+                self.say(from, &Message::Cookie { nonce, cookie });
+            }
+            Message::Join { nonce, cookie, slots } => self.join(now, from, nonce, cookie, slots.into()),
+            _ if !self.members.contains_key(&from) => {}
+            Message::Alive { missing } => self.alive(now, from, missing),
+            Message::Nack(numbers) => self.repair(now, from, &numbers),
+            Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
+            Message::Goodbye => {
+                self.let_go(now, from);
+                self.out.push_back(Output::Event(Event::Left(from)));
+            }
+            _ => {}
+        }
+    }
+
+    /// SERVE_JOINING_PEERS: whoever brings the cookie back has the address it says.
+    fn join(&mut self, now: Instant, from: SocketAddr, nonce: u64, cookie: [u8; 16], slots: usize) {
+        let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
+        if !good || self.members.len() >= self.config.most_peers && !self.members.contains_key(&from) {
+            self.stats.refused += 1;
+            return;
+        }
+        let key = self.config.seal.key().to_bytes();
+        let (stripes, head) = (self.config.stripes, self.head.len() as u32);
+        let time = now.saturating_duration_since(self.start).as_secs() as u32;
+        self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head });
+        let known = self.members.insert(from, Member { heard: now }).is_some();
+        if known {
+            self.let_go(now, from);
+            self.members.insert(from, Member { heard: now });
+        }
+        let moves = self.trees.add(from, slots.min(MOST_SLOTS));
+        self.give_parents(now, moves);
+        self.out.push_back(Output::Event(Event::Joined(from)));
+    }
+
+    /// Tells children their parents; of several for one and the same, the last.
+    fn give_parents(&mut self, now: Instant, moves: Vec<Move>) {
+        let last: BTreeMap<_, _> =
+            moves.into_iter().map(|(stripe, child, parent)| ((stripe, child), parent)).collect();
+        for ((stripe, child), parent) in last {
+            self.stats.moved += 1;
+            self.moved.insert((stripe, child), now);
+            self.give_parent(now, child, stripe, parent);
+        }
+    }
+
+    fn give_parent(&mut self, now: Instant, child: SocketAddr, stripe: usize, parent: Parent) {
+        let parent = parent.unwrap_or(self.config.here);
+        let until = now.saturating_duration_since(self.start).as_secs() as u32 + TICKET_LASTS;
+        let statement = Ticket::statement(child, parent, stripe as u8, until);
+        let ticket = Ticket { until, signature: self.config.seal.sign(&statement) };
+        self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket });
+    }
+
+    /// A member lives, and perhaps hears nothing in some stripes.
+    fn alive(&mut self, now: Instant, from: SocketAddr, missing: u64) {
+        let Some(member) = self.members.get_mut(&from) else { return };
+        member.heard = now;
+        for stripe in (0..usize::from(self.config.stripes)).filter(|stripe| missing >> stripe & 1 == 1) {
+            self.complaints.entry((stripe, from)).or_insert(now);
+        }
+    }
+
+    /// Gives other parents to those who hear nothing, but not to those whose parents hear nothing either: they are
+    /// helped with them.
+    fn hear_complaints(&mut self, now: Instant) {
+        let is_ripe = |since: &Instant| now.saturating_duration_since(*since) >= RIPE;
+        let ripe = self.complaints.iter().filter(|(_, since)| is_ripe(since));
+        let ripe: Vec<(usize, SocketAddr)> = ripe.map(|(complaint, _)| *complaint).collect();
+        let mut moves = Vec::new();
+        for (stripe, child) in &ripe {
+            let parent = self.trees.parent(*stripe, *child);
+            let is_helped = |parent| {
+                let place = (*stripe, parent);
+                self.complaints.contains_key(&place) || self.moved.contains_key(&place)
+            };
+            if parent.is_some_and(is_helped) {
+                continue;
+            }
+            if self.trees.blame(*stripe, *child) {
+                self.stats.distrusted += 1;
+            }
+            moves.extend(self.trees.change(*stripe, *child));
+        }
+        for complaint in &ripe {
+            self.complaints.remove(complaint);
+        }
+        self.give_parents(now, moves);
+    }
+
+    /// Chunks are missed: where nobody missed one before, its tree may have lost it at the top, so it goes there too. Then
+    /// others who miss it wait a moment for what comes of that.
+    fn repair(&mut self, now: Instant, from: SocketAddr, numbers: &[u64]) {
+        for number in numbers {
+            let first = self.kept.front().map_or(0, |kept| kept.number);
+            let within = self.stats.repaired * self.config.repair_share < self.stats.chunks + REPAIR_BURST;
+            let found = number.checked_sub(first).and_then(|at| self.kept.get_mut(at as usize));
+            let Some(kept) = found.filter(|_| within) else {
+                self.stats.unrepaired += 1;
+                continue;
+            };
+            let before = kept.again;
+            if before.is_some_and(|again| now.saturating_duration_since(again) < REPAIR_RESTS) {
+                continue;
+            }
+            kept.again = Some(now);
+            let bytes = kept.bytes.clone();
+            let stripe = (number % u64::from(self.config.stripes)) as usize;
+            let mut to = vec![from];
+            if before.is_none() {
+                to.extend(self.trees.roots(stripe).filter(|root| *root != from));
+            }
+            self.stats.repaired += to.len() as u64;
+            to.into_iter().for_each(|to| self.send(to, bytes.clone()));
+        }
+    }
+
+    fn tell_head(&mut self, to: SocketAddr, at: usize) {
+        let total = self.head.len() as u32;
+        for from in (at.min(self.head.len())..self.head.len()).step_by(LONGEST).take(8) {
+            let bytes = self.head.slice(from..(from + LONGEST).min(self.head.len()));
+            self.say(to, &Message::HeadPart { from: from as u32, total, bytes });
+        }
+    }
+
+    fn let_go(&mut self, now: Instant, member: SocketAddr) {
+        self.members.remove(&member);
+        self.complaints.retain(|(_, child), _| *child != member);
+        let moves = self.trees.remove(member);
+        self.give_parents(now, moves);
+    }
+
+    fn wake(&mut self, now: Instant) {
+        if self
+            .group_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.config.group_time)
+        {
+            self.deal();
+        }
+        if self.tick > now {
+            return;
+        }
+        self.tick = now + TICK;
+        self.moved.retain(|_, since| now.saturating_duration_since(*since) < MOVING);
+        self.hear_complaints(now);
+        let is_dead = |member: &Member| now.saturating_duration_since(member.heard) >= DEAD;
+        let dead: Vec<_> =
+            self.members.iter().filter(|(_, member)| is_dead(member)).map(|(peer, _)| *peer).collect();
+        for peer in dead {
+            self.let_go(now, peer);
+            self.out.push_back(Output::Event(Event::Died(peer)));
+        }
+    }
+
+    /// What only who is at `from` can know, for ten seconds and the ten before (`age`).
+    fn cookie(&self, now: Instant, from: SocketAddr, nonce: u64, age: u64) -> [u8; 16] {
+        let epoch = (now.saturating_duration_since(self.start).as_secs() / 10).wrapping_sub(age);
+        let mut hasher = blake3::Hasher::new_keyed(&self.config.secret);
+        hasher.update(from.to_string().as_bytes());
+        hasher.update(&nonce.to_be_bytes());
+        hasher.update(&epoch.to_be_bytes());
+        let mut cookie = [0; 16];
+        cookie.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        cookie
+    }
+
+    fn say(&mut self, to: SocketAddr, message: &Message) {
+        self.send(to, message.write());
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+        self.stats.sent_bytes += bytes.len() as u64;
+        self.out.push_back(Output::Send(Transmit::Datagram { to, bytes }));
+    }
+}
+
+impl Machine for Splitter {
+    type Event = Event;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Datagram { from, bytes } => self.receive(now, from, &bytes),
+            Input::Stream { .. } => {}
+            Input::Wake => self.wake(now),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Output<Event> {
+        self.out.pop_front().unwrap_or_else(|| {
+            let group = self.group_since.map(|since| since + self.config.group_time);
+            let due = [Some(self.tick), group].into_iter().flatten().min();
+            Output::Wait(due.map(|due| due.max(now)))
+        })
+    }
+}
+
+const TICK: Duration = Duration::from_millis(100);
+/// Three signs of life missed.
+const DEAD: Duration = Duration::from_millis(900);
+const KEPT: usize = 2_048;
+const MOST_SLOTS: usize = 64;
+/// A ticket is good for so many seconds.
+const TICKET_LASTS: u32 = 3_600;
+/// So long others may say that they hear nothing either.
+const RIPE: Duration = Duration::from_millis(150);
+/// So long it takes until the children of one with a new parent hear something again.
+const MOVING: Duration = Duration::from_millis(600);
+const REPAIR_BURST: u64 = 6_000;
+const REPAIR_RESTS: Duration = Duration::from_millis(60);

@@ -1,0 +1,308 @@
+use super::{
+    peer::{self, Conduct},
+    splitter,
+    wire::{Message, Sealed, Ticket},
+    *,
+};
+use bytes::Bytes;
+use levada_link::{
+    Input, Machine, Output, World,
+    world::{Access, HostId},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+enum Node {
+    Splitter(Box<Splitter>),
+    Peer(Box<Peer>),
+}
+
+enum Told {
+    Splitter(splitter::Event),
+    Peer(peer::Event),
+}
+
+impl Machine for Node {
+    type Event = Told;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match self {
+            Node::Splitter(splitter) => splitter.handle(now, input),
+            Node::Peer(peer) => peer.handle(now, input),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Output<Told> {
+        match self {
+            Node::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
+            Node::Peer(peer) => told(peer.poll(now), Told::Peer),
+        }
+    }
+}
+
+fn told<E>(output: Output<E>, wrap: impl Fn(E) -> Told) -> Output<Told> {
+    match output {
+        Output::Send(transmit) => Output::Send(transmit),
+        Output::Event(event) => Output::Event(wrap(event)),
+        Output::Wait(until) => Output::Wait(until),
+    }
+}
+
+struct Team {
+    world: World<Node>,
+    access: Access,
+    played: BTreeMap<HostId, Vec<(u64, Bytes)>>,
+    lost: BTreeMap<HostId, Vec<u64>>,
+    heads: BTreeMap<HostId, Bytes>,
+    died: usize,
+    fed: u64,
+}
+
+const HEAD: &[u8] = &[9; 5_000];
+
+impl Team {
+    // Where time begins does not matter.
+    #[allow(clippy::disallowed_methods)]
+    fn over(access: &str, seal: Seal) -> Team {
+        let start = Instant::now();
+        let mut world = World::new(start, 7);
+        let access = Access::both(&access.parse().unwrap());
+        let config = splitter::Config::new(HostId(0).address(), seal, [3; 32]);
+        let mut splitter = Splitter::new(start, config);
+        splitter.set_head(Bytes::from_static(HEAD));
+        world.add(Node::Splitter(Box::new(splitter)), &Access::default()).unwrap();
+        let (played, lost, heads) = Default::default();
+        Team { world, access, played, lost, heads, died: 0, fed: 0 }
+    }
+
+    fn join(&mut self, conduct: Conduct) -> HostId {
+        let config = peer::Config { conduct, ..peer::Config::new(HostId(0).address()) };
+        let seed = self.world.hosts().count() as u64;
+        let peer = Peer::new(self.world.instant(), config, seed);
+        self.world.add(Node::Peer(Box::new(peer)), &self.access).unwrap()
+    }
+
+    /// A chunk every ten milliseconds, every fiftieth one a player may begin with.
+    fn play(&mut self, time: Duration) {
+        let until = self.world.now() + time;
+        while self.world.now() < until {
+            let now = self.world.instant();
+            let (entry, data) = (self.fed % 50 == 0, [&self.fed.to_be_bytes()[..], &[1; 500]].concat());
+            self.fed += 1;
+            if let Some(Node::Splitter(splitter)) = self.world.machine_mut(HostId(0)) {
+                splitter.feed(now, entry, &data);
+            }
+            let Team { world, played, lost, heads, died, .. } = self;
+            world.run(world.now() + Duration::from_millis(10), |_, host, told| match told {
+                Told::Peer(peer::Event::Play(number, data)) => {
+                    played.entry(host).or_default().push((number, data))
+                }
+                Told::Peer(peer::Event::Lost(number)) => lost.entry(host).or_default().push(number),
+                Told::Peer(peer::Event::Head(head)) => drop(heads.insert(host, head)),
+                Told::Splitter(splitter::Event::Died(_)) => *died += 1,
+                _ => {}
+            });
+        }
+    }
+
+    fn peer(&self, host: HostId) -> peer::Stats {
+        match self.world.machine(host) {
+            Some(Node::Peer(peer)) => peer.stats(),
+            _ => panic!("no peer"),
+        }
+    }
+
+    fn splitter(&self) -> splitter::Stats {
+        match self.world.machine(HostId(0)) {
+            Some(Node::Splitter(splitter)) => splitter.stats(),
+            _ => panic!("no splitter"),
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.values().map(|lost| lost.len() as u64).sum()
+    }
+}
+
+fn ed25519() -> Seal {
+    Seal::ed25519(&[5; 32])
+}
+
+const S: Duration = Duration::from_secs(1);
+
+#[test]
+fn sixty_peers_play_all_of_it_and_the_source_uploads_it_about_once() {
+    let mut team = Team::over("rate=20mbit delay=15ms±5ms", ed25519());
+    let peers: Vec<_> = (0..60).map(|_| team.join(Conduct::Honest)).collect();
+    team.play(2 * S);
+    let late = team.join(Conduct::Honest);
+    team.play(2 * S);
+    let settled = team.splitter();
+    team.play(8 * S);
+    for peer in &peers {
+        let played = &team.played[peer];
+        assert_eq!((played[0].0 % 50, team.heads[peer].as_ref()), (0, HEAD), "begins where a player may");
+        assert!(played.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1));
+        assert!(played.iter().all(|(number, data)| data[..8] == number.to_be_bytes()));
+        assert!(played.len() > 1_000);
+    }
+    assert_eq!(team.lost(), 0);
+    assert_eq!(team.played[&late][0].0 % 50, 0);
+    let stats = team.splitter();
+    let ratio = (stats.sent_bytes - settled.sent_bytes) as f64 / (stats.fed_bytes - settled.fed_bytes) as f64;
+    assert!(ratio < 1.3, "the source uploads {ratio}");
+    let uploads = peers.iter().map(|peer| team.peer(*peer).sent_bytes as f64 / stats.fed_bytes as f64);
+    assert!(uploads.fold(0.0, f64::max) < 2.0);
+}
+
+#[test]
+fn two_percent_loss_is_repaired() {
+    let mut team = Team::over("rate=20mbit delay=15ms±5ms loss=2%", ed25519());
+    for _ in 0..40 {
+        team.join(Conduct::Honest);
+    }
+    team.play(20 * S);
+    let played: usize = team.played.values().map(Vec::len).sum();
+    assert!(played > 70_000 && team.lost() as f64 <= played as f64 * 1e-4, "{} of {played}", team.lost());
+}
+
+#[test]
+fn polluters_reach_no_player_and_no_second_hop() {
+    let mut team = Team::over("rate=20mbit delay=10ms", ed25519());
+    let honest: Vec<_> = (0..50)
+        .map(|n| (n, team.join(if n % 5 == 4 { Conduct::Polluter } else { Conduct::Honest })))
+        .collect();
+    team.play(15 * S);
+    let mut forged = 0;
+    for (n, host) in &honest {
+        assert!(team.played[host].iter().all(|(number, data)| data[..8] == number.to_be_bytes()), "{n}");
+        forged += team.peer(*host).forged;
+    }
+    assert!(forged > 0 && team.splitter().distrusted > 0);
+    let lost: u64 =
+        honest.iter().filter_map(|(_, host)| team.lost.get(host)).map(|lost| lost.len() as u64).sum();
+    assert!(lost < 200, "{lost}");
+}
+
+#[test]
+fn a_third_of_the_peers_vanishes_and_the_rest_goes_on() {
+    let mut team = Team::over("rate=20mbit delay=10ms", ed25519());
+    let peers: Vec<_> = (0..60).map(|_| team.join(Conduct::Honest)).collect();
+    team.play(4 * S);
+    for peer in peers.iter().step_by(3) {
+        team.world.remove(*peer);
+    }
+    let recovered = team.fed + 300;
+    team.play(8 * S);
+    assert_eq!(team.died, 20, "noticed");
+    let late = team.lost.values().flatten().filter(|number| **number >= recovered).count();
+    assert_eq!(late, 0, "nothing of what is sent three seconds later is lost");
+    let last = team.fed - 60;
+    assert!(
+        peers.iter().enumerate().filter(|(n, _)| n % 3 != 0).all(|(_, peer)| team.played[peer]
+            .last()
+            .unwrap()
+            .0
+            > last)
+    );
+}
+
+#[test]
+fn free_riders_do_not_starve_the_others() {
+    let mut team = Team::over("rate=20mbit delay=10ms", ed25519());
+    let peers: Vec<_> =
+        (0..50).map(|n| team.join(if n % 5 == 4 { Conduct::FreeRider } else { Conduct::Honest })).collect();
+    team.play(4 * S);
+    let before = team.lost();
+    team.play(10 * S);
+    let lost = (team.lost() - before) as f64 / (1_000.0 * peers.len() as f64);
+    assert!(lost <= 1e-3, "{lost}");
+}
+
+#[test]
+fn nothing_larger_than_the_request_goes_to_an_unproven_address() {
+    let mut team = Team::over("delay=1ms", ed25519());
+    let now = team.world.instant();
+    let Some(Node::Splitter(splitter)) = team.world.machine_mut(HostId(0)) else { panic!() };
+    let stranger = HostId(99).address();
+    let ticket = Ticket { until: u32::MAX, signature: [1; 64] };
+    let asks = [
+        Message::Hello { nonce: 1 },
+        Message::Join { nonce: 1, cookie: [0; 16], slots: 9 },
+        Message::Subscribe { stripe: 0, ticket },
+        Message::Nack((0..64).collect()),
+        Message::HeadWanted { from: 0 },
+        Message::Alive { missing: u64::MAX },
+    ];
+    for ask in asks {
+        let bytes = ask.write();
+        splitter.handle(now, Input::Datagram { from: stranger, bytes: bytes.clone() });
+        let mut answered = 0;
+        while let Output::Send(levada_link::Transmit::Datagram { bytes, .. }) = splitter.poll(now) {
+            answered += bytes.len();
+        }
+        assert!(answered <= bytes.len(), "{ask:?} is answered with {answered} bytes");
+    }
+    team.join(Conduct::Honest);
+    team.play(2 * S);
+    let now = team.world.instant();
+    let Some(Node::Peer(peer)) = team.world.machine_mut(HostId(1)) else { panic!() };
+    for ask in [Message::Subscribe { stripe: 0, ticket }, Message::Nack(vec![100])] {
+        peer.handle(now, Input::Datagram { from: stranger, bytes: ask.write() });
+        assert!(!matches!(peer.poll(now), Output::Send(_)), "a peer gives a stranger nothing");
+    }
+    assert_eq!((peer.stats().refused, peer.children()), (1, 0));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = || {
+        let mut team = Team::over("rate=5mbit delay=15ms±5ms loss=3%", Seal::StandIn);
+        for _ in 0..20 {
+            team.join(Conduct::Honest);
+        }
+        team.play(5 * S);
+        team.world.trace_hash()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn messages_come_back_as_they_went_and_nonsense_is_none() {
+    let ticket = Ticket { until: 7, signature: [2; 64] };
+    let sealed = Sealed {
+        number: 1 << 40,
+        flags: 1,
+        hops: 3,
+        place: (1, 3),
+        siblings: vec![[4; 16]; 2],
+        signature: [5; 64],
+        data: Bytes::from_static(b"data"),
+    };
+    let v6 = "[2001:db8::1]:7000".parse().unwrap();
+    let all = [
+        Message::Hello { nonce: 1 },
+        Message::Cookie { nonce: 1, cookie: [1; 16] },
+        Message::Join { nonce: 1, cookie: [1; 16], slots: 2 },
+        Message::Welcome { nonce: 1, you: v6, time: 3, key: [8; 32], stripes: 8, head: 99 },
+        Message::Parent { stripe: 3, parent: HostId(4).address(), ticket },
+        Message::Subscribe { stripe: 3, ticket },
+        Message::Unsubscribe { stripe: 3 },
+        Message::Chunk(sealed),
+        Message::Nack(vec![1, 2, 3]),
+        Message::Alive { missing: 5 },
+        Message::Goodbye,
+        Message::HeadWanted { from: 5 },
+        Message::HeadPart { from: 5, total: 9, bytes: Bytes::from_static(b"part") },
+    ];
+    for message in all {
+        let bytes = message.write();
+        assert_eq!(Message::read(&bytes).as_ref(), Some(&message));
+        for cut in 0..bytes.len() {
+            let _never_panics = Message::read(&bytes.slice(..cut));
+        }
+    }
+    assert_eq!(Message::read(&Bytes::from_static(&[200; 300])), None);
+}

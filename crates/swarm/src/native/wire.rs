@@ -1,0 +1,309 @@
+//! The native wire: datagrams of one version, told apart by their first byte.
+
+use super::seal::Hash;
+use crate::wire::Reader;
+use bytes::{BufMut, Bytes, BytesMut};
+use std::net::{IpAddr, SocketAddr};
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A peer wants to join: padded, so that nothing larger comes back.
+    Hello {
+        /// To know the answer by.
+        nonce: u64,
+    },
+    /// Its address must be proven by sending this back.
+    Cookie {
+        /// The hello's.
+        nonce: u64,
+        /// Good for a while at that address.
+        cookie: [u8; 16],
+    },
+    /// A peer whose address is proven joins.
+    Join {
+        /// The hello's.
+        nonce: u64,
+        /// The splitter's.
+        cookie: [u8; 16],
+        /// How many times a stripe it can upload.
+        slots: u16,
+    },
+    /// It is in.
+    Welcome {
+        /// The hello's.
+        nonce: u64,
+        /// How the splitter sees the newcomer.
+        you: SocketAddr,
+        /// Seconds since the splitter began, for tickets.
+        time: u32,
+        /// The key that all chunks are checked with.
+        key: [u8; 32],
+        /// How many stripes there are.
+        stripes: u8,
+        /// How many bytes the head of the stream has.
+        head: u32,
+    },
+    /// From whom a stripe is to be had.
+    Parent {
+        /// Which stripe.
+        stripe: u8,
+        /// The parent.
+        parent: SocketAddr,
+        /// What makes the parent listen.
+        ticket: Ticket,
+    },
+    /// A child wants a stripe, or goes on wanting it.
+    Subscribe {
+        /// Which stripe.
+        stripe: u8,
+        /// From the splitter.
+        ticket: Ticket,
+    },
+    /// A child does not want a stripe any longer.
+    Unsubscribe {
+        /// Which stripe.
+        stripe: u8,
+    },
+    /// A chunk.
+    Chunk(Sealed),
+    /// Chunks are missing.
+    Nack(Vec<u64>),
+    /// A member lives; it misses the stripes of this set from its parents.
+    Alive {
+        /// A bit for each stripe.
+        missing: u64,
+    },
+    /// A member leaves.
+    Goodbye,
+    /// The head of the stream from this byte on is wanted.
+    HeadWanted {
+        /// From where.
+        from: u32,
+    },
+    /// A part of the head.
+    HeadPart {
+        /// Where it belongs.
+        from: u32,
+        /// How long the whole is.
+        total: u32,
+        /// The part.
+        bytes: Bytes,
+    },
+}
+
+/// A child may have a stripe from its parent until a time: the splitter's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Seconds since the splitter began.
+    pub until: u32,
+    /// The splitter's signature of child, parent, stripe and time.
+    pub signature: [u8; 64],
+}
+
+/// A chunk with its proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its number; it never wraps.
+    pub number: u64,
+    /// [`ENTRY`].
+    pub flags: u8,
+    /// How many have passed it on.
+    pub hops: u8,
+    /// Which of its group it is, and how many there are.
+    pub place: (u8, u8),
+    /// The way to the group's root.
+    pub siblings: Vec<Hash>,
+    /// The splitter's of the group.
+    pub signature: [u8; 64],
+    /// Its bytes, at most [`LONGEST`].
+    pub data: Bytes,
+}
+
+/// A player may begin here, after the head.
+pub const ENTRY: u8 = 1;
+/// The most bytes of the stream in a chunk.
+pub const LONGEST: usize = 1_200;
+/// The most chunks in a group.
+pub const GROUP: usize = 16;
+const VERSION: u8 = 1;
+const HELLO_LENGTH: usize = 128;
+const MOST_NACKED: usize = 64;
+
+impl Message {
+    /// Writes it.
+    pub fn write(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(160);
+        match self {
+            Message::Hello { nonce } => {
+                out.put_slice(&[0, VERSION]);
+                out.put_u64(*nonce);
+                out.resize(HELLO_LENGTH, 0);
+            }
+            Message::Cookie { nonce, cookie } => {
+                out.put_slice(&[1, VERSION]);
+                out.put_u64(*nonce);
+                out.put_slice(cookie);
+            }
+            Message::Join { nonce, cookie, slots } => {
+                out.put_slice(&[2, VERSION]);
+                out.put_u64(*nonce);
+                out.put_slice(cookie);
+                out.put_u16(*slots);
+                out.resize(HELLO_LENGTH, 0);
+            }
+            Message::Welcome { nonce, you, time, key, stripes, head } => {
+                out.put_slice(&[3, VERSION]);
+                out.put_u64(*nonce);
+                put_address(&mut out, *you);
+                out.put_u32(*time);
+                out.put_slice(key);
+                out.put_u8(*stripes);
+                out.put_u32(*head);
+            }
+            Message::Parent { stripe, parent, ticket } => {
+                out.put_slice(&[4, *stripe]);
+                put_address(&mut out, *parent);
+                ticket.put(&mut out);
+            }
+            Message::Subscribe { stripe, ticket } => {
+                out.put_slice(&[5, *stripe]);
+                ticket.put(&mut out);
+            }
+            Message::Unsubscribe { stripe } => out.put_slice(&[6, *stripe]),
+            Message::Chunk(sealed) => return sealed.write(sealed.hops),
+            Message::Nack(numbers) => {
+                out.put_u8(8);
+                numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
+            }
+            Message::Alive { missing } => {
+                out.put_u8(9);
+                out.put_u64(*missing);
+            }
+            Message::Goodbye => out.put_u8(10),
+            Message::HeadWanted { from } => {
+                out.put_u8(11);
+                out.put_u32(*from);
+            }
+            Message::HeadPart { from, total, bytes } => {
+                out.put_u8(12);
+                out.put_u32(*from);
+                out.put_u32(*total);
+                out.put_slice(bytes);
+            }
+        }
+        out.freeze()
+    }
+
+    /// Reads a datagram.
+    pub fn read(bytes: &Bytes) -> Option<Message> {
+        let mut reader = Reader::new(bytes);
+        let message = match reader.u8()? {
+            0 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
+                Message::Hello { nonce: reader.u64()? }
+            }
+            1 if reader.u8()? == VERSION => Message::Cookie { nonce: reader.u64()?, cookie: reader.array()? },
+            2 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
+                Message::Join { nonce: reader.u64()?, cookie: reader.array()?, slots: reader.u16()? }
+            }
+            3 if reader.u8()? == VERSION => {
+                let (nonce, you) = (reader.u64()?, address(&mut reader)?);
+                let (time, key) = (reader.u32()?, reader.array()?);
+                Message::Welcome { nonce, you, time, key, stripes: reader.u8()?, head: reader.u32()? }
+            }
+            4 => Message::Parent {
+                stripe: reader.u8()?,
+                parent: address(&mut reader)?,
+                ticket: Ticket::read(&mut reader)?,
+            },
+            5 => Message::Subscribe { stripe: reader.u8()?, ticket: Ticket::read(&mut reader)? },
+            6 => Message::Unsubscribe { stripe: reader.u8()? },
+            7 => Message::Chunk(Sealed::read(bytes, &mut reader)?),
+            8 => {
+                let numbers: Vec<_> = std::iter::from_fn(|| reader.u64()).take(MOST_NACKED).collect();
+                Message::Nack(numbers)
+            }
+            9 => Message::Alive { missing: reader.u64()? },
+            10 => Message::Goodbye,
+            11 => Message::HeadWanted { from: reader.u32()? },
+            12 => {
+                let (from, total) = (reader.u32()?, reader.u32()?);
+                Message::HeadPart { from, total, bytes: bytes.slice_ref(reader.rest()) }
+            }
+            _ => return None,
+        };
+        Some(message)
+    }
+}
+
+impl Ticket {
+    /// What is signed.
+    pub fn statement(child: SocketAddr, parent: SocketAddr, stripe: u8, until: u32) -> Bytes {
+        let mut out = BytesMut::from(&b"levada swarm ticket 1"[..]);
+        put_address(&mut out, child);
+        put_address(&mut out, parent);
+        out.put_u8(stripe);
+        out.put_u32(until);
+        out.freeze()
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        out.put_u32(self.until);
+        out.put_slice(&self.signature);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Ticket> {
+        Some(Ticket { until: reader.u32()?, signature: reader.array()? })
+    }
+}
+
+impl Sealed {
+    /// The chunk as it goes on, with one more hop behind it or not.
+    pub fn write(&self, hops: u8) -> Bytes {
+        let mut out = BytesMut::with_capacity(80 + 16 * self.siblings.len() + self.data.len());
+        out.put_slice(&[7, self.flags, hops, self.place.0, self.place.1, self.siblings.len() as u8]);
+        out.put_u64(self.number);
+        self.siblings.iter().for_each(|sibling| out.put_slice(sibling));
+        out.put_slice(&self.signature);
+        out.put_slice(&self.data);
+        out.freeze()
+    }
+
+    fn read(bytes: &Bytes, reader: &mut Reader<'_>) -> Option<Sealed> {
+        let [flags, hops, at, count, levels] = reader.array()?;
+        let number = reader.u64()?;
+        let sound =
+            at < count && usize::from(count) <= GROUP && usize::from(levels) <= 8 && number >= u64::from(at);
+        if !sound {
+            return None;
+        }
+        let siblings = (0..levels).map(|_| reader.array()).collect::<Option<_>>()?;
+        let signature = reader.array()?;
+        let data = bytes.slice_ref(reader.rest());
+        let fits = (1..=LONGEST).contains(&data.len());
+        fits.then_some(Sealed { number, flags, hops, place: (at, count), siblings, signature, data })
+    }
+}
+
+fn put_address(out: &mut BytesMut, address: SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            out.put_u8(4);
+            out.put_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.put_u8(6);
+            out.put_slice(&ip.octets());
+        }
+    }
+    out.put_u16(address.port());
+}
+
+fn address(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let ip: IpAddr = match reader.u8()? {
+        4 => reader.array::<4>()?.into(),
+        6 => reader.array::<16>()?.into(),
+        _ => return None,
+    };
+    Some((ip, reader.u16()?).into())
+}
