@@ -160,11 +160,11 @@ mod tests {
             let leaves: Vec<_> = (0..count).map(|at| leaf(at as u64, 0, b"x")).collect();
             let levels = tree(leaves.clone());
             let top = levels.last().unwrap()[0];
-            for at in 0..count {
+            for (at, leaf_at) in leaves.iter().enumerate() {
                 let way = path(&levels, at);
-                assert_eq!(root(leaves[at], at, count, &way), Some(top), "{at} of {count}");
+                assert_eq!(root(*leaf_at, at, count, &way), Some(top), "{at} of {count}");
                 assert_ne!(root(leaf(99, 0, b"x"), at, count, &way), Some(top));
-                assert_eq!(root(leaves[at], at, count, &[way.clone(), vec![top]].concat()), None);
+                assert_eq!(root(*leaf_at, at, count, &[way.clone(), vec![top]].concat()), None);
             }
         }
     }

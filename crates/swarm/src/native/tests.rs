@@ -89,7 +89,8 @@ impl Team {
         let until = self.world.now() + time;
         while self.world.now() < until {
             let now = self.world.instant();
-            let (entry, data) = (self.fed % 50 == 0, [&self.fed.to_be_bytes()[..], &[1; 500]].concat());
+            let (entry, data) =
+                (self.fed.is_multiple_of(50), [&self.fed.to_be_bytes()[..], &[1; 500]].concat());
             self.fed += 1;
             if let Some(Node::Splitter(splitter)) = self.world.machine_mut(HostId(0)) {
                 splitter.feed(now, entry, &data);
