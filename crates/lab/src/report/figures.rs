@@ -163,7 +163,7 @@ impl Ground<'_> {
             let count = sorted.len().max(1) as f64;
             // a thousand steps, and every one of the last thousand
             let stride = (sorted.len() / 1000).max(1);
-            let kept = |index: &usize| index % stride == 0 || index + 1000 > sorted.len();
+            let kept = |index: &usize| index.is_multiple_of(stride) || index + 1000 > sorted.len();
             let part: Vec<Point> = (0..sorted.len())
                 .filter(kept)
                 .map(|index| (sorted[index], (index + 1) as f64 / count))

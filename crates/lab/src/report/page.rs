@@ -51,9 +51,9 @@ pub(super) fn page(
         page.push_str("<output></output></figure>");
     }
     draw_table(&mut page, &table::percentiles(subject, summaries));
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<footer>levada {}</footer><script>{SCRIPT}</script></body></html>\n",
+        "<footer>levada {}</footer><script>{SCRIPT}</script></body></html>",
         env!("CARGO_PKG_VERSION")
     );
     page

@@ -172,7 +172,7 @@ pub fn create(stem: &str, ending: &str) -> io::Result<(fs::File, PathBuf)> {
 /// Deletes what is not to be kept of `files`; `now` has just been opened and stays.
 pub fn sweep(mut files: Vec<(PathBuf, SystemTime)>, keep: crate::config::Keep, now: &Path) {
     files.sort_by(|a, b| (b.1, &b.0).cmp(&(a.1, &a.0)));
-    files.retain(|(path, _)| path != now && path.strip_prefix("./").map_or(true, |path| path != now));
+    files.retain(|(path, _)| path != now && path.strip_prefix("./") != Ok(now));
     let old: Vec<_> = match keep {
         crate::config::Keep::Files(count) => {
             files.into_iter().skip(usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(1)).collect()
