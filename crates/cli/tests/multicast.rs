@@ -50,7 +50,7 @@ fn report(pull: &mut Program) -> Result<Value> {
 /// Whole packets, and each stream's counter without a gap.
 fn is_seamless(stream: &[u8]) -> Result<()> {
     let mut counters = [None; 8192];
-    ensure!(stream.len() > 188 && stream.len() % 188 == 0, "{} bytes", stream.len());
+    ensure!(stream.len() > 188 && stream.len().is_multiple_of(188), "{} bytes", stream.len());
     for packet in stream.chunks(188) {
         let pid = usize::from(packet[1] & 0x1f) << 8 | usize::from(packet[2]);
         ensure!(packet[0] == 0x47);

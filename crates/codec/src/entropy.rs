@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn decisions_come_back_and_cost_what_they_tell() {
         let mut state = 1;
-        let bits: Vec<bool> = (0..20_000).map(|_| chance(&mut state) % 10 == 0).collect();
+        let bits: Vec<bool> = (0..20_000).map(|_| chance(&mut state).is_multiple_of(10)).collect();
         let mut out = vec![1, 2];
         let mut encoder = Encoder::new(&mut out);
         let (mut cells, mut mixer) = (vec![Cell::new(1 << 15); 4], Mixer::<2>::new());
