@@ -165,7 +165,8 @@ pub struct About {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelayConfig {
-    /// Parents in order of preference: `http://host:port` for all mounts or a pattern, with a path for one.
+    /// Parents in order of preference: `http://host:port` for all mounts or a pattern, with a path for one;
+    /// `rtmp://host/app/name` (or `rtmps`) for one stream of an RTMP server.
     pub from: Vec<url::Url>,
     /// Which of the parent's mounts, when `from` has no path: a name or a pattern. Default `/*`.
     #[serde(default = "every_mount")]

@@ -1,7 +1,9 @@
 //! Streams taken from other servers: one mount of a parent, all of them, or those that fit a pattern.
 
 mod feed;
+mod intake;
 mod list;
+pub mod push;
 mod via;
 
 pub use via::Via;

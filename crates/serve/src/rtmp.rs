@@ -6,6 +6,7 @@ mod talk;
 
 use crate::{Station, conn::Stream};
 use levada_rtmp::server::{Event, Request};
+pub(crate) use publish::Tape;
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},

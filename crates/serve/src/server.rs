@@ -47,6 +47,7 @@ impl Server {
         server.tasks.spawn(directory_yp::run(server.station.clone()));
         server.tasks.spawn(file_source::run(server.station.clone()));
         server.tasks.spawn(relay::run(server.station.clone()));
+        server.tasks.spawn(relay::push::run(server.station.clone()));
         server.tasks.spawn(multicast::run(server.station.clone()));
         server.tasks.spawn(record::run(server.station.clone()));
         server.tasks.spawn(auth::announce(server.station.clone()));

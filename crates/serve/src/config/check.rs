@@ -142,6 +142,11 @@ impl Config {
             key(if mount.input.is_some() { "input" } else { "multicast" }),
             "needs a mount by name; this entry is a pattern",
         );
+        for to in mount.push.iter().flatten() {
+            if let Err(why) = to.expose().parse::<levada_rtmp::Address>() {
+                found.error(key("push"), format!("has an address that is none: {why}"));
+            }
+        }
         found.error_if(
             mount.input.is_some() && mount.file.is_some(),
             key("input"),
@@ -308,7 +313,11 @@ fn check_hooks(at: &str, hooks: &HookAuth, found: &mut Findings) {
 fn check_relay(at: &str, relay: &RelayConfig, found: &mut Findings) {
     found.error_if(relay.from.is_empty(), format!("{at}.from"), "names no parent");
     for url in &relay.from {
-        found.web(&format!("{at}.from"), url);
+        if !matches!(url.scheme(), "rtmp" | "rtmps") {
+            found.web(&format!("{at}.from"), url);
+        } else if let Err(why) = url.as_str().parse::<levada_rtmp::Address>() {
+            found.error(format!("{at}.from"), why.to_string());
+        }
     }
     let whole = relay.from.iter().any(|url| url.path() == "/");
     found.error_if(

@@ -86,6 +86,9 @@ mount_options! {
         /// Where the mount is sent as a transport stream: `udp://239.1.2.3:5000?ttl=1` or `rtp://…`, a group or a host.
         /// Groups are announced by SAP (`?sap=no` leaves that out); `/NAME.sdp` describes the session.
         multicast: Address;
+        /// RTMP addresses on which this mount is published too, stream keys and all (`rtmp://host/app/key`,
+        /// `rtmps://`). Lost connections are made anew. Default none.
+        push: Vec<Secret>;
         /// Where the mount's source is heard: `udp://239.1.2.3:5000`, `rtp://…`, with `?iface=` on that network.
         input: Address;
         /// A file in the mount's own format that every new listener hears first.

@@ -1,19 +1,17 @@
 //! One stream that is pulled from a parent into a mount.
 
-use super::Via;
+use super::intake::Intake;
 use crate::{
-    Claim, Mount, MountName, Origin, Source, Station,
+    Claim, Mount, MountName, Source, Station,
     client::{
-        Client, Received, Receiver,
+        Client,
         backoff::Backoff,
         http::{Error, Patience},
+        rtmp,
     },
     demand::{self, Demand},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
@@ -28,9 +26,11 @@ pub(super) struct Feed {
 
 /// Why a feed goes on to the next parent.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+pub(super) enum Lost {
     #[error(transparent)]
     Network(#[from] Error),
+    #[error(transparent)]
+    Rtmp(#[from] rtmp::Error),
     #[error("the stream has passed this server already")]
     Circle,
     #[error("the mount is fed by somebody else")]
@@ -87,14 +87,14 @@ impl Feed {
             Err(why) => return why,
         };
         loop {
-            let (receiver, source) = asked;
+            let (intake, source) = asked;
             held.claim = None;
             let Ok(claim) = self.station.mounts.claim(&self.name, source, &self.station.config()) else {
                 return Lost::Taken;
             };
             tracing::info!(mount = %self.name, from = %shown(&self.parents[rank]), "relay plays");
             let why = tokio::select! {
-                why = carry(receiver, &claim) => why,
+                why = intake.carry(&claim) => why,
                 better = self.better(rank, mount) => {
                     *held = Held { claim: Some(claim), until: Instant::now() + HOLD };
                     (rank, asked) = better;
@@ -109,7 +109,7 @@ impl Feed {
     }
 
     /// Waits until a parent before `rank` has the stream again.
-    async fn better(&self, rank: usize, mount: &Mount) -> (usize, (Receiver, Source)) {
+    async fn better(&self, rank: usize, mount: &Mount) -> (usize, (Intake, Source)) {
         loop {
             sleep(if rank == 0 { NEVER } else { RETURN }).await;
             for better in 0..rank {
@@ -121,36 +121,9 @@ impl Feed {
     }
 
     /// Asks one parent for the stream.
-    async fn ask(&self, parent: &Url, mount: &Mount) -> Result<(Receiver, Source), Lost> {
+    async fn ask(&self, parent: &Url, mount: &Mount) -> Result<(Intake, Source), Lost> {
         let via = mount.demand.via().with(&self.station.id).to_string();
-        let receiver = Receiver::connect(&self.client, parent, &[("Levada-Via", &via)]).await?;
-        let reply = receiver.reply();
-        let via = Via::read(reply.field("levada-via").unwrap_or_default());
-        if via.has(&self.station.id) || via.is_too_long() {
-            return Err(Lost::Circle);
-        }
-        let content_type = reply.field("content-type").unwrap_or("audio/mpeg");
-        let mut source = Source::new(Origin::Relay, content_type, SystemTime::now()).described_by(reply);
-        source.agent = reply.field("server").unwrap_or_default().to_owned();
-        source.via = via;
-        Ok((receiver, source))
-    }
-}
-
-/// Carries a stream into the mount until it is lost.
-async fn carry(mut receiver: Receiver, claim: &Claim) -> Lost {
-    loop {
-        let received = tokio::select! {
-            received = receiver.next() => received,
-            () = claim.let_go() => return Lost::Taken,
-        };
-        match received {
-            Ok(Some(Received::Bytes(bytes))) if claim.push(&bytes).is_err() => return Lost::Taken,
-            Ok(Some(Received::Bytes(_))) => {}
-            Ok(Some(Received::Title(tags))) => drop(claim.mount().retitle(tags)),
-            Ok(None) => return Error::Ended.into(),
-            Err(why) => return why.into(),
-        }
+        Intake::ask(&self.client, parent, &via, &self.station.id).await
     }
 }
 
@@ -183,9 +156,12 @@ pub(super) fn patience(parents: usize) -> Patience {
     }
 }
 
-/// An address without its password, for the log.
+/// An address without its secrets, for the log.
 pub(super) fn shown(url: &Url) -> Url {
     let mut url = url.clone();
+    if matches!(url.scheme(), "rtmp" | "rtmps") {
+        url.set_query(None);
+    }
     let _cannot = url.set_password(None);
     url
 }

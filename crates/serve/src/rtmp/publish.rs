@@ -83,18 +83,18 @@ pub(super) async fn carry(talk: &mut Talk, claim: Claim, station: &Arc<Station>)
 }
 
 /// Writes a publisher's tags as a Flash video: what describes it comes before any media.
-struct Tape {
+pub(crate) struct Tape {
     lineup: Lineup,
     begun: bool,
 }
 
 impl Tape {
-    fn new() -> Tape {
+    pub(crate) fn new() -> Tape {
         Tape { lineup: Lineup::new(View::Multitrack), begun: false }
     }
 
     /// Writes what can be written when `tag` has come; one that cannot be read is left out.
-    fn write(&mut self, tag: &Tag, claim: &Claim) -> Result<(), crate::LetGo> {
+    pub(crate) fn write(&mut self, tag: &Tag, claim: &Claim) -> Result<(), crate::LetGo> {
         let _unreadable = self.lineup.push(tag);
         let tags: Vec<Tag> = std::iter::from_fn(|| self.lineup.poll()).map(|placed| placed.tag).collect();
         if !self.begun && !tags.is_empty() {
