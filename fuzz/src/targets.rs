@@ -44,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     target("flv_demux", media::demux_flv),
     target("splice", media::splice),
     target("flv_mux", media::flv_mux),
+    target("flv_catch_up", media::flv_catch_up),
     target("ts_mux", media::ts_mux),
     target("ogg_retitle", ogg::retitle),
     target("rtmp_handshake", rtmp::handshake),

@@ -117,7 +117,9 @@ fn encoders_are_told_why_they_may_not_publish() -> Result<()> {
 fn the_key_may_be_the_last_part_of_the_path() -> Result<()> {
     let (server, rtmp) = serve()?;
     let _encoder = publish(&format!("rtmp://{rtmp}/live/tea/hush"), true)?;
-    server.wait_live("/live/tea")
+    server.wait_live("/live/tea")?;
+    let _by_token = publish(&format!("rtmp://{rtmp}/live/coffee?token=hush"), true)?;
+    server.wait_live("/live/coffee")
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every container, cut, opened, joined end to end, and closed again.
 
 use crate::Pieces;
+use bytes::Bytes;
 use levada_media::{
     Cut, Demux, Error, Format, Item, Mux, Page, Splice,
     container::{flv, ts},
@@ -162,6 +163,16 @@ pub fn splice(bytes: &[u8]) {
     }
     let sent = 3 * bytes.len() + 4_096;
     assert!(pages <= 4 * sent && out <= 40 * sent, "{pages} pages of {out} bytes out of {sent}");
+}
+
+/// Pressed together or not: no tag is torn, no picture is lost.
+pub fn flv_catch_up(bytes: &[u8]) {
+    let tags = Bytes::copy_from_slice(bytes);
+    let Some(pressed) = flv::catch_up(&tags) else { return };
+    let all = flv::split(&pressed);
+    assert_eq!(all.iter().map(Bytes::len).sum::<usize>(), pressed.len());
+    let pictures = |tags: &[Bytes]| tags.iter().filter(|tag| tag[0] == flv::tag::Kind::Video as u8).count();
+    assert_eq!(pictures(&all), pictures(&flv::split(&tags)));
 }
 
 /// Items of any source become tags that FLV's own cutter finds whole.

@@ -62,7 +62,11 @@ pub(super) async fn carry(talk: &mut Talk, claim: Claim, station: &Arc<Station>)
         let event = tokio::select! {
             event = timeout(mount.policy().source_timeout, talk.next()) => event,
             () = claim.let_go() => break "let go",
-            () = station.stop.cancelled() => break "server stops",
+            () = station.stop.cancelled() => {
+                // who knows what that is comes to whoever takes over, instead of giving up
+                talk.session.reconnect(None, "the server stops");
+                break "server stops";
+            }
         };
         match event {
             Ok(Ok(Event::Tag(tag))) => {
@@ -106,11 +110,13 @@ impl Tape {
     }
 }
 
-/// The mount that is meant, and the key: a parameter, or the last part of the path, where encoders have their field
-/// for the "stream key".
+/// The mount that is meant, and the key: a parameter (`key` or `token`), or the last part of the path, where encoders
+/// have their field for the "stream key".
 fn path_and_key(address: &Address) -> (String, &str) {
-    let plain = || (address.path(), address.key().unwrap_or_default());
-    address.last_part_as_key().unwrap_or_else(plain)
+    match address.key().or(address.token()) {
+        Some(key) => (address.path(), key),
+        None => address.last_part_as_key().unwrap_or_else(|| (address.path(), "")),
+    }
 }
 
 const CONTENT_TYPE: &str = "video/x-flv";
