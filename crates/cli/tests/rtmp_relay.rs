@@ -73,7 +73,8 @@ fn nginx_pushes_to_us_and_pulls_from_us_and_we_to_it_and_from_it() -> Result<()>
     let file = desk.path("saved.flv");
     save(&format!("{theirs}/in/tea"), &file)?; // what we push
     save(&format!("{theirs}/out/tea"), &file)?; // what it pulls
-    save(&server.url("/live/back.flv"), &file)?; // what it pushes
+    let back = server.url("/live/back.flv"); // what it pushes, from its next key picture on
+    eventually("what nginx pushes", || Ok(save(&back, &file).ok()))?;
     save(&format!("rtmp://{rtmp}/live/pulled"), &file)?; // what we pull
     let shown = levada()
         .args(["serve", "--print-config", "--set", "mount=[{ name = '/a', push = ['rtmp://h/a/secret'] }]"])

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 /// The tags of one stream for players of one [`View`]: metadata and every sequence header first, then media.
 ///
 /// A player that gets the sound's header long before the pictures' may decide that there are none. So media wait
-/// until each kind of track that the metadata announce (both, without metadata) has its header, for a second of media
-/// at most. Where a header or the metadata change later, the whole set comes again before the next frame. Times go on
+/// until each kind of track that the metadata announce (both, without metadata) has its header, for five seconds of
+/// media at most (one, without). Frames before their header are left out. Where a header or the metadata change later,
+/// the whole set comes again before the next frame. Times go on
 /// when a source begins again ([`Lineup::restart`]) or jumps back.
 #[derive(Debug)]
 pub struct Lineup {
@@ -18,6 +19,8 @@ pub struct Lineup {
     setups: Vec<(Place, Tag)>,
     seen: Kinds,
     expected: Kinds,
+    /// The metadata say what to expect.
+    announced: bool,
     /// The header set changed since it last came out.
     stale: bool,
     /// Media pass; before that they wait.
@@ -64,6 +67,7 @@ impl Lineup {
             setups: Vec::new(),
             seen: NONE,
             expected: BOTH,
+            announced: false,
             stale: true,
             open: false,
             waiting: VecDeque::new(),
@@ -116,7 +120,8 @@ impl Lineup {
             return Err(Error::Setup(tag.payload.len()));
         }
         // some encoders describe the picture and say nothing of codecs
-        self.expected = if announced.video || announced.audio { announced } else { BOTH };
+        self.announced = announced.video || announced.audio;
+        self.expected = if self.announced { announced } else { BOTH };
         let tag = metadata::endless(tag);
         if self.metadata.as_ref().is_none_or(|known| known.payload != tag.payload) {
             self.metadata = Some(tag);
@@ -143,12 +148,17 @@ impl Lineup {
     }
 
     fn frame(&mut self, mut tag: Tag, entry: bool) {
+        if !self.has_setup(tag.kind) {
+            let bare =
+                packets(&tag).filter_map(Result::ok).any(|packet| !super::reader::needs_setup(packet.codec));
+            if !bare {
+                return; // nobody could decode it: nginx-rtmp begins to push amid a group of pictures
+            }
+            self.seen.add(tag.kind);
+        }
         let at = self.timeline.place(tag.timestamp);
         // the counter of tags wraps at 2^32 by design
         tag.timestamp = at.0 as u32;
-        if !self.has_setup(tag.kind) {
-            self.seen.add_bare(&tag);
-        }
         let entry = entry && (tag.kind == Kind::Video || !self.seen.video);
         let role = if entry { Role::Entry } else { Role::Plain };
         self.waiting_bytes += tag.payload.len();
@@ -201,7 +211,8 @@ impl Lineup {
 
     fn has_waited(&self) -> bool {
         let first = self.waiting.front().map_or(0, |placed| placed.at.0);
-        self.timeline.newest().0 - first >= PATIENCE
+        let patience = if self.announced { ANNOUNCED } else { PATIENCE };
+        self.timeline.newest().0 - first >= patience
             || self.waiting.len() >= MAX_WAITING
             || self.waiting_bytes >= MAX_WAITING_BYTES
     }
@@ -216,15 +227,6 @@ impl Kinds {
     fn remove(&mut self, kind: Kind) {
         self.video &= kind != Kind::Video;
         self.audio &= kind != Kind::Audio;
-    }
-
-    /// A frame without a sequence header counts as its kind's beginning if its codec needs none.
-    fn add_bare(&mut self, tag: &Tag) {
-        let bare =
-            packets(tag).filter_map(Result::ok).any(|packet| !super::reader::needs_setup(packet.codec));
-        if bare {
-            self.add(tag.kind);
-        }
     }
 }
 
@@ -251,8 +253,10 @@ fn owned(tag: &Tag) -> Tag {
 
 const NONE: Kinds = Kinds { video: false, audio: false };
 const BOTH: Kinds = Kinds { video: true, audio: true };
-/// Milliseconds of media that wait for a header that was announced.
+/// Milliseconds of media that wait for a header that may come.
 const PATIENCE: i64 = 1_000;
+/// The same where the metadata announce it: nginx-rtmp holds the pictures' back until their next key picture.
+const ANNOUNCED: i64 = 5_000;
 /// Tags that wait at most.
 const MAX_WAITING: usize = 1_024;
 /// Bytes that wait at most.
