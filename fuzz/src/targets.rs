@@ -10,6 +10,7 @@ mod server;
 mod sound;
 
 use levada_rtmp::fuzz as rtmp;
+use levada_swarm::fuzz as swarm;
 
 /// A door that any bytes may come to.
 #[derive(Clone, Copy)]
@@ -67,6 +68,10 @@ pub const TARGETS: &[Target] = &[
     target("playlist", server::playlist),
     target("talk_compat", sound::compat),
     target("talk_native", sound::native),
+    target("swarm_wire_a", swarm::wire_a),
+    target("swarm_wire_b", swarm::wire_b),
+    target("swarm_wire_native", swarm::wire_native),
+    target("swarm_team", swarm::team),
 ];
 
 /// The target called `name`.

@@ -9,6 +9,7 @@
 pub mod buffer;
 mod chunk;
 pub mod dbs;
+pub mod fuzz;
 pub mod head;
 mod monitor;
 pub mod native;

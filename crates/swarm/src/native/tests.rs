@@ -160,7 +160,7 @@ fn sixty_peers_play_all_of_it_and_the_source_uploads_it_about_once() {
 
 #[test]
 fn two_percent_loss_is_repaired() {
-    let mut team = Team::over("rate=20mbit delay=15ms±5ms loss=2%", ed25519());
+    let mut team = Team::over("rate=20mbit delay=15ms±5ms loss=2%", Seal::StandIn);
     for _ in 0..40 {
         team.join(Conduct::Honest);
     }
@@ -189,7 +189,7 @@ fn polluters_reach_no_player_and_no_second_hop() {
 
 #[test]
 fn a_third_of_the_peers_vanishes_and_the_rest_goes_on() {
-    let mut team = Team::over("rate=20mbit delay=10ms", ed25519());
+    let mut team = Team::over("rate=20mbit delay=10ms", Seal::StandIn);
     let peers: Vec<_> = (0..60).map(|_| team.join(Conduct::Honest)).collect();
     team.play(4 * S);
     for peer in peers.iter().step_by(3) {
@@ -212,7 +212,7 @@ fn a_third_of_the_peers_vanishes_and_the_rest_goes_on() {
 
 #[test]
 fn free_riders_do_not_starve_the_others() {
-    let mut team = Team::over("rate=20mbit delay=10ms", ed25519());
+    let mut team = Team::over("rate=20mbit delay=10ms", Seal::StandIn);
     let peers: Vec<_> =
         (0..50).map(|n| team.join(if n % 5 == 4 { Conduct::FreeRider } else { Conduct::Honest })).collect();
     team.play(4 * S);
