@@ -1,6 +1,7 @@
 //! `levada pull`: receives a stream into a file or a pipe.
 
 mod datagrams;
+mod hls;
 mod rtmp;
 mod sink;
 
@@ -30,7 +31,7 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Pull {
-    /// The stream's address (http, https, rtmp, rtmps), or that of a playlist that names it; or udp://239.1.2.3:5000, rtp://, or a session's .sdp
+    /// The stream's address (http, https, rtmp, rtmps), or that of a playlist that names it or is HLS (.m3u8); or udp://239.1.2.3:5000, rtp://, or a session's .sdp
     url: Place,
     /// Where to: a file, or `-` for standard output; default a file named like the stream
     #[arg(short, long, value_name = "FILE")]
@@ -157,6 +158,7 @@ impl Pull {
         };
         let result = match url.scheme() {
             "rtmp" | "rtmps" => run.play(&url, self.retry_for).await,
+            _ if hls::is_meant(&url) => run.follow(&url, self.retry_for).await,
             _ => run.receive(&url, self.retry_for).await,
         };
         let written = run.sink.finish().await;

@@ -2,6 +2,7 @@
 //! and for file mounts.
 
 pub mod backoff;
+pub mod hls;
 pub mod http;
 pub mod icecast;
 pub mod icy;
