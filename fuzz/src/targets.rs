@@ -72,6 +72,7 @@ pub const TARGETS: &[Target] = &[
     target("swarm_wire_b", swarm::wire_b),
     target("swarm_wire_native", swarm::wire_native),
     target("swarm_team", swarm::team),
+    target("talk_wire", sound::wire),
 ];
 
 /// The target called `name`.

@@ -6,6 +6,7 @@
 
 pub mod compat;
 mod conceal;
+pub mod native;
 mod paced;
 
 pub use conceal::Conceal;

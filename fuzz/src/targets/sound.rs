@@ -1,7 +1,9 @@
 //! What comes as a block of sound.
 
+use bytes::Bytes;
 use levada_codec::compat::{Config, Layer, Unpacker};
 use levada_codec::native::Decoder;
+use levada_talk::native::Packet;
 
 /// A datagram of any of InterCom's layers: the first byte says which.
 pub fn compat(bytes: &[u8]) {
@@ -24,4 +26,12 @@ pub fn native(bytes: &[u8]) {
         decoder.lost(&mut out);
         assert!(out.iter().all(|x| *x == 0), "nothing was heard before");
     }
+}
+
+/// A datagram of a native call: what is read is written again as the same.
+pub fn wire(bytes: &[u8]) {
+    let Some(packet) = Packet::read(&Bytes::copy_from_slice(bytes)) else { return };
+    let mut again = Vec::new();
+    packet.write(usize::MAX, &mut again);
+    assert_eq!(again, bytes);
 }
