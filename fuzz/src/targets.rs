@@ -1,5 +1,6 @@
 //! The doors, by name.
 
+mod captures;
 mod datagrams;
 mod http;
 mod icy;
@@ -62,6 +63,8 @@ pub const TARGETS: &[Target] = &[
     target("sdp", datagrams::sdp),
     target("sap", datagrams::sap),
     target("cast_address", datagrams::address),
+    target("capture", captures::capture),
+    target("filter_words", captures::filter_words),
     target("config", server::config),
     target("mount_name", server::mount_name),
     target("params", server::params),

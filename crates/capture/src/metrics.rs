@@ -94,7 +94,7 @@ impl Jitter {
     /// The next packet was so many nanoseconds on its way, or arrived so much later than its timestamp by any clock.
     pub fn push(&mut self, transit: i64) -> f64 {
         if let Some(last) = self.last.replace(transit) {
-            self.value += ((transit - last).abs() as f64 - self.value) / 16.0;
+            self.value += (transit.abs_diff(last) as f64 - self.value) / 16.0;
         }
         self.value
     }

@@ -150,7 +150,11 @@ impl Path {
     pub fn delays(&self) -> impl Iterator<Item = (&Event, i64)> {
         self.pairs.iter().map(|(sent, arrived)| {
             let sent = &self.sent[*sent as usize];
-            (sent, nanos(self.arrived[*arrived as usize].at) - nanos(sent.at) + self.clocks.correction)
+            (
+                sent,
+                (nanos(self.arrived[*arrived as usize].at) - nanos(sent.at))
+                    .saturating_add(self.clocks.correction),
+            )
         })
     }
 

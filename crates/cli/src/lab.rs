@@ -5,6 +5,8 @@ use clap::{Args, Subcommand};
 use levada_lab::house;
 
 mod enter;
+mod plot;
+mod replay;
 mod run;
 mod speak;
 mod up;
@@ -23,6 +25,10 @@ pub enum Lab {
     Run(run::Run),
     /// Compare the metrics of two runs
     Diff(run::Diff),
+    /// Draw what happened to a stream between two captures: levada lab plot server.pcap client.pcap
+    Plot(plot::Plot),
+    /// Send a capture over an emulated link, in virtual time: levada lab replay in.pcap --link 'rate=2mbit' -o out.pcap
+    Replay(replay::Replay),
     #[command(flatten)]
     Word(Asked),
 }
@@ -80,6 +86,8 @@ impl Lab {
             Lab::Diff(diff) => diff.run(),
             Lab::Exec(exec) => exec.run(),
             Lab::Shell(shell) => shell.run(),
+            Lab::Plot(plot) => plot.run(console),
+            Lab::Replay(replay) => replay.run(console),
             Lab::Word(asked) => asked.run(),
         }
     }

@@ -26,6 +26,7 @@ fn run(recipe: &str) -> Result<()> {
         fs::copy(kit::clip(clip), desk.path(name))?;
     }
     desk.write("icecast.xml", ICECAST_XML)?;
+    fs::write(desk.path("server.pcap"), capture()?)?;
     let (first, second) = (free_port()?, free_port()?);
     let script = recipe.replace(":8000", &format!(":{first}")).replace(":8001", &format!(":{second}"));
     // a busy machine is slower than the reader's: what sleeps, sleeps twice as long
@@ -48,6 +49,20 @@ fn run(recipe: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A hundred datagrams to port 5004, as tcpdump would have captured them.
+fn capture() -> Result<Vec<u8>> {
+    use levada_capture::{InterfaceId, LinkType, Packet, pcap};
+    let mut writer = pcap::Writer::new(Vec::new(), LinkType::RAW, pcap::Precision::Micro, 0)?;
+    for number in 0..100u8 {
+        let mut packet = vec![0x45, 0, 4, 0, 0, number, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        packet.extend_from_slice(&[0x13, 0x8c, 0x13, 0x8c, 3, 236, 0, 0, number]);
+        packet.resize(1024, 7);
+        let at = std::time::Duration::from_millis(1_700_000_000_000 + 5 * u64::from(number));
+        writer.packet(&Packet::new(InterfaceId(0), at, &packet))?;
+    }
+    Ok(writer.into_inner())
 }
 
 fn free_port() -> Result<u16> {

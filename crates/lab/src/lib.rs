@@ -23,6 +23,7 @@ pub mod plot;
 mod publish;
 #[cfg(target_os = "linux")]
 mod record;
+pub mod replay;
 pub mod report;
 #[cfg(target_os = "linux")]
 mod run;

@@ -42,7 +42,7 @@ pub(super) fn clocks(server: &Trace, client: &Trace, [from, to]: [IpAddr; 2]) ->
         (Some((_, forth)), Some((_, back))) if forth <= 0 && back <= 0 => {
             Clocks { correction: 0, turned: true }
         }
-        (Some((forth, _)), Some((back, _))) => Clocks { correction: (back - forth) / 2, turned: false },
+        (Some((forth, _)), Some((back, _))) => Clocks { correction: back / 2 - forth / 2, turned: false },
         (Some((forth, most)), None) if forth < 0 => {
             // One way only: all before they are sent is more likely the wrong order than a wrong clock, where it is little.
             let turned = most <= 0 && most > -LIKELY_DELAY;

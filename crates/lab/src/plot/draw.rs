@@ -164,7 +164,15 @@ fn steps(surface: &mut impl Surface, frame: &Frame<'_>, points: &[Point], ink: I
             .collect();
         surface.area(&area, ink, 0.18);
     }
-    surface.polyline(&corners, Style { ink, width: 1.4, dashes: "" });
+    let style = Style { ink, width: 1.4, dashes: "" };
+    let bottom = frame.top + frame.height - 1e-6;
+    if !fill {
+        return surface.polyline(&corners, style);
+    }
+    // Along the axis there is nothing to outline.
+    for run in corners.chunk_by(|a, b| a.1 < bottom || b.1 < bottom).filter(|run| run.len() > 1) {
+        surface.polyline(run, style);
+    }
 }
 
 fn strokes(surface: &mut impl Surface, frame: &Frame<'_>, places: &[f64], ink: Ink, top: f64, height: f64) {
