@@ -89,7 +89,13 @@ impl Ground<'_> {
 
     fn figure(&self, name: &'static str, title: &str, x: Axis, panels: Vec<Panel>, marked: bool) -> Figure {
         let marks = if marked { self.marks() } else { Vec::new() };
-        Figure { name, title: format!("{title} ({})", self.path.level), x, panels, marks }
+        let level = match self.path.level {
+            Level::Packets => "packets",
+            Level::Data => "data",
+            Level::Chunks => "chunks",
+            Level::Messages => "messages",
+        };
+        Figure { name, title: format!("{title} ({level})"), x, panels, marks }
     }
 
     fn legend(&self) -> Vec<(Ink, String)> {
@@ -193,7 +199,7 @@ impl Ground<'_> {
                 legend: Vec::new(),
             },
         ];
-        self.figure("ecdf", "Distribution of the times between neighbours", x, panels, false)
+        self.figure("ecdf", "Distribution of these times", x, panels, false)
     }
 
     fn gaps_over_time(&self) -> Figure {
