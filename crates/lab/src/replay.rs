@@ -219,21 +219,25 @@ impl<W: Write> Flight<W> {
         Ok(())
     }
 
-    /// The queue chose a packet that it had taken: where it was sent nothing can be changed any longer, so it is a note.
+    /// The queue chose a packet that it had taken: where it was sent this is told as well, under the same number.
     fn drop_late(&mut self, dropped: &Dropped) -> io::Result<()> {
         match dropped.why {
             Why::Full | Why::Managed => self.counts.queue += 1,
             _ => self.counts.other += 1,
         }
-        if let Some(Out::Both(writer, ..)) = &mut self.out {
-            let at = self.epoch.unwrap_or_default() + dropped.at;
-            writer.note(at, &format!("packet {} dropped: {}", dropped.ticket, dropped.why.word()))?;
-        }
+        let at = self.epoch.unwrap_or_default() + dropped.at;
         let index = dropped.ticket.wrapping_sub(self.first) as usize;
-        if let Some(slot) = self.held.get_mut(index) {
-            *slot = None;
-        }
-        Ok(())
+        let Some(slot) = self.held.get_mut(index) else { return Ok(()) };
+        let Some(held) = slot.take() else { return Ok(()) };
+        let Some(Out::Both(writer, sender, _)) = &mut self.out else { return Ok(()) };
+        writer.packet(&Packet {
+            length: held.length,
+            id: Some(dropped.ticket.into()),
+            direction: Some(Direction::Out),
+            verdict: Some(Verdict::Dropped),
+            comment: Some(format!("dropped: {}", dropped.why.word()).into()),
+            ..Packet::new(*sender, at, &held.bytes)
+        })
     }
 }
 

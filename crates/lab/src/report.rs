@@ -10,7 +10,7 @@ pub use captures::{Captures, Choice};
 use crate::plot::Figure;
 use levada_capture::path::{Level, Path, Summary};
 use levada_capture::trace::Trace;
-use levada_link::LinkConfig;
+use levada_link::{Bitrate, LinkConfig};
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -122,12 +122,18 @@ impl Report {
 }
 
 /// What a note says of the rate of the link: bit/s, `None` in `Some` where there is no limit any longer. The name of the
-/// link stands before a colon.
+/// link stands before a colon; what is not mentioned stays as it was.
 pub(crate) fn rate_of(note: &str) -> Option<Option<f64>> {
-    let words = note.rsplit_once(": ").map_or(note, |(_, words)| words);
-    let config: LinkConfig = words.trim().parse().ok()?;
-    let rate = config.rate.or(config.bucket.map(|bucket| bucket.rate));
-    Some(rate.map(|rate| rate.0 as f64))
+    let words = note.rsplit_once(": ").map_or(note, |(_, words)| words).trim();
+    if let Ok(config) = words.parse::<LinkConfig>() {
+        let rate = config.rate.or(config.bucket.map(|bucket| bucket.rate));
+        let mentioned = rate.is_some() || words == "perfect" || words.contains("rate");
+        return mentioned.then(|| rate.map(|rate| rate.0 as f64));
+    }
+    // a whole line of tc's
+    let mut rest = words.split_whitespace().skip_while(|word| *word != "rate").skip(1);
+    let rate: Bitrate = rest.next()?.parse().ok()?;
+    Some(Some(rate.0 as f64))
 }
 
 const LEVELS: [Level; 4] = [Level::Packets, Level::Data, Level::Chunks, Level::Messages];

@@ -5,6 +5,7 @@ use crate::flow::{FlowId, Way};
 use crate::headers::TCP;
 use crate::rtmp_lane::{Kind, Lane};
 use crate::trace::{Seen, Trace};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Event {
     pub again: bool,
     /// The link dropped it.
     pub dropped: bool,
+    /// The lab gave it its key.
+    pub sure: bool,
     /// TCP: the bytes that it carries: of which ports, the first, and behind the last.
     pub bytes: Option<([u16; 2], i64, i64)>,
 }
@@ -42,7 +45,24 @@ pub(super) fn of(trace: &Trace, hosts: [IpAddr; 2], level: Level) -> Vec<Event> 
         Level::Messages => lanes(trace, hosts).flat_map(|(flow, lane)| messages(flow, lane)).collect(),
     };
     events.sort_by_key(|event| event.at);
+    merge_drops(&mut events);
     events
+}
+
+/// A packet that was sent and dropped later on its way may be told of twice, under one number: it is one that was dropped.
+fn merge_drops(events: &mut Vec<Event>) {
+    let mut fates: HashMap<u64, bool> = HashMap::new();
+    for event in events.iter().filter(|event| event.dropped && event.sure) {
+        fates.insert(event.key, false);
+    }
+    if fates.is_empty() {
+        return;
+    }
+    events.retain_mut(|event| {
+        let Some(told) = fates.get_mut(&event.key).filter(|_| event.sure) else { return true };
+        event.dropped = true;
+        !std::mem::replace(told, true)
+    });
 }
 
 /// The packets of a trace that go from the first of `hosts` to the second.
@@ -62,6 +82,7 @@ pub(super) fn packet(trace: &Trace, seen: &Seen) -> Event {
         timestamp: None,
         again: seen.again,
         dropped: seen.dropped.is_some(),
+        sure: seen.sure,
         bytes: tcp.map(|flow| (flow.sorted_ports(), seen.seq, seen.seq + i64::from(seen.payload))),
     }
 }
@@ -90,6 +111,7 @@ fn chunks(flow: u64, lane: &Lane) -> impl Iterator<Item = Event> {
         timestamp: None,
         again: false,
         dropped: false,
+        sure: false,
         bytes: None,
     })
 }
@@ -104,6 +126,7 @@ fn messages(flow: u64, lane: &Lane) -> impl Iterator<Item = Event> {
         timestamp: Some(message.timestamp),
         again: false,
         dropped: false,
+        sure: false,
         bytes: None,
     })
 }

@@ -155,3 +155,19 @@ fn one_trace_alone_has_gaps_and_nothing_lost() {
     assert_eq!((summary.sending.max, summary.lost, summary.arrived.0), (20_000_000, 0, 0));
     assert!(Path::between(&Trace::default(), None, Level::Messages).sent.is_empty());
 }
+
+#[test]
+fn a_packet_dropped_on_its_way_is_one_packet_even_if_it_is_told_of_twice() {
+    let frame = datagram(0, false);
+    let mut side = Trace::default();
+    let interface = Interface::ethernet("server-eth0");
+    for (id, at, verdict) in
+        [(1, 0, None), (2, 1, None), (1, 5, Some(Verdict::Dropped)), (3, 6, Some(Verdict::Dropped))]
+    {
+        let packet = Packet::new(InterfaceId(0), Duration::from_millis(at), &frame);
+        side.push(&interface, &Packet { id: Some(id), verdict, ..packet });
+    }
+    let path = Path::between(&side, None, Level::Packets);
+    assert_eq!(path.sent.iter().map(|event| event.dropped).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(path.sent[0].at, Duration::ZERO);
+}

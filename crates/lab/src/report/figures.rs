@@ -283,8 +283,15 @@ impl Ground<'_> {
     /// The rate of the link from the beginning on, and at each change that says something of it.
     fn link_rates(&self) -> Vec<(f64, Option<f64>)> {
         let first = self.subject.speed.map(|speed| (0.0, Some(speed as f64)));
-        let later =
-            self.subject.notes.iter().filter_map(|(at, note)| Some((self.span.at(*at), rate_of(note)?)));
+        let known = self
+            .subject
+            .notes
+            .iter()
+            .filter_map(|(at, note)| Some((self.span.at(*at), note, rate_of(note)?)));
+        // of several links, the first that has a rate
+        let name = |note: &str| note.rsplit_once(": ").map(|(name, _)| name.to_string());
+        let link = known.clone().find(|(_, _, rate)| rate.is_some()).map(|(_, note, _)| name(note));
+        let later = known.filter(|(_, note, _)| Some(name(note)) == link).map(|(at, _, rate)| (at, rate));
         first.into_iter().chain(later).collect()
     }
 

@@ -146,7 +146,12 @@ fn a_run_that_is_invalid_says_so_first() -> Result<()> {
 fn notes_tell_the_rate_in_either_spelling() {
     assert_eq!(rate_of("core: rate=2mbit delay=80ms"), Some(Some(2e6)));
     assert_eq!(rate_of("tbf rate 200kbit burst 1024kbit limit 1024kbit"), Some(Some(2e5)));
-    assert_eq!(rate_of("core: delay=80ms"), Some(None));
+    assert_eq!(
+        rate_of("tc qdisc add dev s1-eth2 root tbf rate 100kbit burst 128kbit limit 128kbit"),
+        Some(Some(1e5))
+    );
+    assert_eq!(rate_of("core: perfect"), Some(None));
+    assert_eq!(rate_of("core: delay=80ms"), None);
     assert_eq!(rate_of("somebody sneezed"), None);
 }
 
