@@ -8,3 +8,4 @@ pub mod native;
 pub mod opus;
 pub mod spectrum;
 pub use mdct::Mdct;
+pub mod resample;
