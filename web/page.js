@@ -2,6 +2,7 @@
 import { watchPlayer } from "./player.js";
 import { drawHistory } from "./chart.js";
 import { drawRelays } from "./relays.js";
+import { dressPublisher } from "./publish.js";
 
 const cards = () => [...document.querySelectorAll(".mount")];
 const card = (name) => cards().find((card) => card.dataset.name === name);
@@ -93,4 +94,5 @@ function follow() {
 }
 
 dress();
+dressPublisher(document.querySelector(".publish"));
 follow();

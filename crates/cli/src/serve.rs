@@ -40,6 +40,9 @@ pub struct Serve {
     /// Address for RTMP encoders and players; may be said more than once
     #[arg(long, value_name = "ADDRESS")]
     rtmp: Vec<SocketAddr>,
+    /// Address for WebRTC, one UDP port for all sessions; may be said more than once
+    #[arg(long, value_name = "ADDRESS")]
+    webrtc: Vec<SocketAddr>,
     /// Certificate for TLS (PEM); read again when it changes
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
@@ -106,6 +109,9 @@ impl Serve {
                 Door::Shoutcast => console.say(format!("awaiting SHOUTcast sources on {address}")),
                 Door::Rtmp => console.say(format!("serving on rtmp://{address}/")),
             }
+        }
+        for address in server.station().webrtc.addresses() {
+            console.say(format!("serving WebRTC on udp://{address}"));
         }
         passwords.show(&config, server.addresses().first(), console);
         tokio::select! {

@@ -1,7 +1,7 @@
 //! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
 
 use crate::{
-    Mount, Source, Station,
+    End, Mount, Session, Source, Station,
     config::StartAt,
     egress::{CatchUp, Joining},
     http::Head,
@@ -11,7 +11,7 @@ use crate::{
 use levada_channel::Start;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -93,14 +93,51 @@ impl StartAt {
 /// From here on the listener is egress's; it is counted out when its session ends. If it hears a mount in the format of
 /// that one's source, `at` is that mount, and whether it is its guest.
 pub(crate) fn enter(joining: Joining, mount: &Mount, at: Option<(&Mount, bool)>, station: &Station) {
-    station.sessions.add(joining.session.clone());
-    station.counters.listeners.fetch_add(1, Relaxed);
-    mount.joined();
+    count_in(&joining.session, mount, station);
     station.egress.join(joining);
     if let Some((playing, guest)) = at {
         // once it is there, so that the next look at the mount finds it even if all others moved on meanwhile
         mount.play_at(playing, guest);
     }
+}
+
+/// A listener that no egress serves: counted in, and counted out when this is dropped.
+pub(crate) struct Seat {
+    session: Arc<Session>,
+    station: Arc<Station>,
+    end: End,
+}
+
+impl Seat {
+    /// Counts `session` in.
+    pub(crate) fn take(session: Arc<Session>, mount: &Mount, station: &Arc<Station>) -> Seat {
+        count_in(&session, mount, station);
+        Seat { session, station: station.clone(), end: End::Shutdown }
+    }
+
+    /// The listener.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Counts it out, with the reason.
+    pub(crate) fn leave(mut self, end: End) {
+        self.end = end;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if self.station.leave(&self.session, self.end) {
+            self.station.access.listener(&self.session, Instant::now());
+        }
+    }
+}
+
+fn count_in(session: &Arc<Session>, mount: &Mount, station: &Station) {
+    station.sessions.add(session.clone());
+    station.counters.listeners.fetch_add(1, Relaxed);
+    mount.joined();
 }
 
 /// The siblings take turns; who was sent here by a sibling is not sent on, so that nobody runs in circles.

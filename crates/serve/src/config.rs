@@ -26,6 +26,8 @@ pub struct Config {
     pub http: Http,
     /// Where RTMP is spoken.
     pub rtmp: Rtmp,
+    /// Where WebRTC is spoken.
+    pub webrtc: Webrtc,
     /// Who may do what.
     pub auth: Auth,
     /// How much is allowed.
@@ -95,6 +97,25 @@ pub struct Acme {
     /// The root certificate (PEM) of a directory that is not publicly trusted, such as a house's own authority. Default
     /// none.
     pub root: Option<PathBuf>,
+}
+
+/// Where WebRTC is spoken: viewers by WHEP at `/whep/NAME`, publishers by WHIP at `/whip/NAME`, both beginning over HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webrtc {
+    /// Addresses to listen on, each with one UDP port for all sessions. Default none. Takes effect at the next start
+    /// only.
+    pub listen: Vec<SocketAddr>,
+    /// Addresses that peers are told instead, where they reach this server by others than its own (behind a NAT).
+    /// Default none: they are told `listen`, or where that is every address, the one by which they reached HTTP.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Whether peers that no UDP reaches may come over TCP, on the same port. Default true. Takes effect at the next
+    /// start only.
+    pub tcp: bool,
+    /// How often a publisher is asked for a picture that others can begin with. Default 2 s. Browsers make none unasked;
+    /// a longer time saves them some bandwidth, and lets players over HTTP wait, or lag behind, for as long.
+    #[serde(with = "humantime_serde")]
+    pub key_interval: Duration,
 }
 
 /// Who may do what. Nothing has a default password: without one, the first start makes it and shows it once.
@@ -256,6 +277,12 @@ impl Default for Auth {
             relay_user: "relay".into(),
             relay_password: None,
         }
+    }
+}
+
+impl Default for Webrtc {
+    fn default() -> Webrtc {
+        Webrtc { listen: Vec::new(), addresses: Vec::new(), tcp: true, key_interval: Duration::from_secs(2) }
     }
 }
 

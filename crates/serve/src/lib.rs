@@ -35,6 +35,7 @@ mod piece;
 mod places;
 pub mod playlist;
 pub mod record;
+mod refresh;
 pub mod relay;
 mod reload;
 pub mod rendition;
@@ -51,6 +52,7 @@ pub mod status;
 pub mod switch;
 pub mod tls;
 pub mod ui;
+pub mod webrtc;
 mod websocket;
 pub mod xml;
 

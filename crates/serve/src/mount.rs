@@ -5,6 +5,7 @@ use crate::{
     config::MountPolicy,
     demand::Demand,
     places::{Place, Places, Stay},
+    refresh::Refresh,
 };
 use levada_channel::Publisher;
 use levada_media::{Cut, Format, Page, Role, Tags, TrackInfo, container::ogg};
@@ -28,6 +29,8 @@ pub struct Mount {
     pub stats: MountStats,
     /// Who would feed it if somebody listened.
     pub demand: Demand,
+    /// Who would like a picture that one can begin with.
+    pub refresh: Refresh,
     policy: Mutex<Arc<MountPolicy>>,
     live: Mutex<Live>,
     listeners: watch::Sender<usize>,
@@ -110,6 +113,7 @@ impl Mount {
             rendition,
             stats: MountStats::default(),
             demand: Demand::default(),
+            refresh: Refresh::default(),
             policy: Mutex::new(policy),
             live: Mutex::default(),
             listeners: watch::Sender::new(0),

@@ -75,7 +75,9 @@ fn blinded(line: &str) -> String {
     for part in line.split_inclusive(['?', '&', ' ']) {
         let end = part.trim_end_matches(['&', ' ']).len();
         match part.split_once('=') {
-            Some((name @ ("pass" | "password"), _)) => out.extend([name, "=***", &part[end..]]),
+            Some((name @ ("key" | "pass" | "password" | "token"), _)) => {
+                out.extend([name, "=***", &part[end..]])
+            }
             _ => out.push_str(part),
         }
     }

@@ -241,6 +241,6 @@ impl Drop for AbortOnDrop {
 
 const WAITING: usize = 8;
 /// What cannot change while a server runs.
-const AT_START: [&str; 2] = ["limits.reactors", "server.state"];
+const AT_START: [&str; 4] = ["limits.reactors", "server.state", "webrtc.listen", "webrtc.tcp"];
 /// How often files of certificates are looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use crate::{
     front::Door,
     history, hls, multicast, record, relay,
     reload::{CannotServe, Keeper, Load},
-    renditions, switch,
+    renditions, switch, webrtc,
 };
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -36,11 +36,13 @@ impl Server {
     /// As [`Server::start`].
     pub async fn start_with(config: Config, id: String, load: Load) -> Result<Server, CannotServe> {
         let station = Station::new(config, id, Auth::new(), AccessLog::default())?;
+        station.webrtc.open(&station.config())?;
         let keeper = Keeper::open(station.clone(), load).await?;
         let mut server = Server { station, tasks: JoinSet::new(), doors: keeper.doors() };
         server.tasks.spawn(keeper.run());
         server.tasks.spawn(renditions::run(server.station.clone()));
         server.tasks.spawn(hls::run(server.station.clone()));
+        server.tasks.spawn(webrtc::run(server.station.clone()));
         server.tasks.spawn(switch::run(server.station.clone()));
         server.tasks.spawn(history::run(server.station.clone()));
         server.tasks.spawn(events::run(server.station.clone()));

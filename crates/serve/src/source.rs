@@ -17,6 +17,8 @@ pub enum Origin {
     Rtmp,
     /// Datagrams to a group or a port.
     Multicast,
+    /// A WebRTC publisher.
+    Whip,
     /// A file of this machine.
     File,
     /// A team of peers that pass the stream on to each other.

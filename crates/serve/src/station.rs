@@ -14,6 +14,7 @@ use crate::{
     renditions::Renditions,
     status::feed::Followers,
     tls::Tls,
+    webrtc::Webrtc,
 };
 use std::{
     io,
@@ -40,6 +41,8 @@ pub struct Station {
     pub recordings: Recordings,
     /// Their streams as segments.
     pub hls: Hls,
+    /// Their streams as packets, and sessions with browsers.
+    pub webrtc: Webrtc,
     /// Who may do what.
     pub auth: Arc<Auth>,
     /// What new listeners hear first.
@@ -120,6 +123,7 @@ impl Station {
             renditions: Renditions::default(),
             recordings: Recordings::default(),
             hls: Hls::default(),
+            webrtc: Webrtc::default(),
             auth,
             tls: Tls::default(),
             access,

@@ -13,6 +13,7 @@ impl Serve {
             ("--http", "http.listen", &self.http),
             ("--shoutcast", "http.shoutcast", &self.shoutcast),
             ("--rtmp", "rtmp.listen", &self.rtmp),
+            ("--webrtc", "webrtc.listen", &self.webrtc),
         ] {
             if !addresses.is_empty() {
                 let texts = addresses.iter().map(ToString::to_string).collect();

@@ -21,6 +21,7 @@ pub(crate) fn kick(station: &Station, mount: &Mount, id: SessionId) -> bool {
         tracing::info!(mount = %mount.name, session = id.0, "listener removed by an administrator");
         station.egress.kick(id);
         station.hls.kick(id, station);
+        station.webrtc.kick(id);
     }
     here
 }

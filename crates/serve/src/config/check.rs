@@ -60,6 +60,24 @@ impl Config {
             ("http.shoutcast", &http.shoutcast),
             ("rtmp.listen", &self.rtmp.listen),
         ];
+        let mut told = HashSet::new();
+        for address in &self.webrtc.listen {
+            let twice = address.port() != 0 && !told.insert(address);
+            found.error_if(twice, "webrtc.listen", format!("names {address} twice"));
+            let taken = self.webrtc.tcp
+                && address.port() != 0
+                && named.iter().any(|(_, list)| list.contains(address));
+            found.error_if(
+                taken,
+                "webrtc.listen",
+                format!("{address} is taken; its TCP port is needed as well"),
+            );
+        }
+        found.error_if(
+            self.webrtc.key_interval.is_zero(),
+            "webrtc.key_interval",
+            "must be longer than nothing",
+        );
         for (key, address) in named.iter().flat_map(|(key, list)| list.iter().map(move |one| (key, one))) {
             let twice = address.port() != 0 && !seen.insert(address);
             found.error_if(twice, *key, format!("names {address} twice"));
@@ -257,7 +275,7 @@ impl Config {
     }
 
     fn check_secrets(&self, found: &mut Findings) {
-        let listen = [&self.http.listen, &self.http.shoutcast, &self.rtmp.listen];
+        let listen = [&self.http.listen, &self.http.shoutcast, &self.rtmp.listen, &self.webrtc.listen];
         let public = listen.into_iter().flatten().any(|address| !is_local(address));
         for (key, secret) in self.secrets() {
             found.error_if(secret.expose().is_empty(), &key, "is empty; leave it out instead");

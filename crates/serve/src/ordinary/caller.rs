@@ -12,7 +12,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -25,6 +25,8 @@ pub struct Caller {
     pub peer: IpAddr,
     /// What it sent.
     pub head: Arc<Head>,
+    /// The address of ours that it reached.
+    pub reached: IpAddr,
     secure: bool,
     port: u16,
     host: Option<String>,
@@ -45,7 +47,8 @@ impl Caller {
             peer: station.peer_of(conn.peer.ip(), head.field("x-forwarded-for")),
             head: Arc::new(head.clone()),
             secure: conn.is_secure() || outside("x-forwarded-proto") == Some("https"),
-            port: port(conn),
+            reached: reached(conn).map_or(IpAddr::from([0; 4]), |reached| reached.ip().to_canonical()),
+            port: reached(conn).map_or(0, |reached| reached.port()),
             host: host.map(str::to_owned),
             user,
             password,
@@ -57,6 +60,16 @@ impl Caller {
     /// The user that the client says it is; empty without Basic credentials.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The password of its Basic credentials.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Its bearer token (RFC 6750).
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     /// Whether another site's page made a browser send this: nothing may change by it.
@@ -159,13 +172,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The port that the client reached.
-fn port(conn: &Conn) -> u16 {
+/// The address that the client reached.
+fn reached(conn: &Conn) -> Option<SocketAddr> {
     let local = match &conn.stream {
         Stream::Plain(stream) => stream.local_addr(),
         Stream::Tls(stream) => stream.get_ref().0.local_addr(),
     };
-    local.map_or(0, |local| local.port())
+    local.ok()
 }
 
 fn bearer(head: &Head) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Which path is answered by what.
 
 use super::{Caller, Refusal};
-use crate::{admin, api, events, files, hls, metrics, multicast, playlist, status, ui};
+use crate::{admin, api, events, files, hls, metrics, multicast, playlist, status, ui, webrtc};
 use axum::{
     Router,
     extract::Request,
@@ -27,6 +27,7 @@ pub fn router() -> Router {
         .route("/server_version.xsl", get(home))
         .route("/auth.xsl", get(home))
         .merge(ui::router())
+        .merge(webrtc::router())
         .merge(open)
 }
 

@@ -42,6 +42,7 @@ pub(super) fn draw(caller: &Caller) -> Markup {
                         div.plan { @if let Some(tree) = relays { (tree) } }
                     }
                 }
+                @if caller.station.webrtc.speaks() { (publish()) }
                 p.foot {
                     "For programs: " a href="/status-json.xsl" { "status" } ", "
                     a href="/api/v1/openapi.json" { "API" } ", " a href="/metrics" { "metrics" } "."
@@ -60,7 +61,7 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
     let address = mount.name.as_str();
     html! {
         li.mount.live[live] data-name=(address) data-type=(source.content_type) data-codecs=(codecs.join(","))
-            data-faces=(faces(mount, playing.as_deref(), &source)) {
+            data-faces=(faces(caller, mount, playing.as_deref(), &source)) {
             header {
                 h2 { (status::name_of(mount)) }
                 span.state { @if live { "live" } @else { "waiting for its source" } }
@@ -86,9 +87,12 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
 }
 
 /// The ways besides its own in which browsers may have the stream, best first.
-fn faces(mount: &Mount, playing: Option<&Mount>, source: &Source) -> String {
+fn faces(caller: &Caller, mount: &Mount, playing: Option<&Mount>, source: &Source) -> String {
     let playing = playing.unwrap_or(mount);
     let mut faces = Vec::new();
+    if caller.station.webrtc.fits(playing) && is_picture(playing, &source.content_type) {
+        faces.push("whep");
+    }
     if hls::fits(playing) {
         faces.push("hls");
     }
@@ -96,6 +100,25 @@ fn faces(mount: &Mount, playing: Option<&Mount>, source: &Source) -> String {
         faces.push("flv");
     }
     faces.join(" ")
+}
+
+/// A way to try the server out without an encoder; nothing of it works without a script.
+fn publish() -> Markup {
+    html! {
+        details.publish {
+            summary { "Publish from this browser" }
+            form {
+                label { "Mount " input name="mount" value="/live/me" required; }
+                label { "Password of its source " input name="key" type="password" autocomplete="off" required; }
+                label { "What " select name="what" {
+                    option value="picture" { "a test picture" }
+                    option value="camera" { "camera and microphone" }
+                } }
+                button { "Publish" }
+                output role="status" {}
+            }
+        }
+    }
 }
 
 fn is_picture(mount: &Mount, content_type: &str) -> bool {
