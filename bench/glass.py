@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Glass to glass: from a clock drawn in the picture to the same clock read from the pixels that Chromium shows.
 
-  bench/glass.py [--ways hls,flv] [--secs 20] [--size 1280x720] [--binary target/release/levada]
+  bench/glass.py [--ways whep,hls,flv] [--secs 20] [--size 1280x720] [--binary target/release/levada]
 
 A picture with the milliseconds in it is drawn 30 times a second, encoded by ffmpeg (x264, zerolatency, a key frame every
 two seconds), published by RTMP to levada, and played in headless Chromium by levada's own page; the page's own reader
@@ -117,7 +117,7 @@ import("/assets/clock.js").then(({ pictureAge }) => {
 
 def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--ways", default="hls,flv")
+    ask.add_argument("--ways", default="whep,hls,flv")
     ask.add_argument("--secs", type=int, default=20)
     ask.add_argument("--size", default="1280x720")
     ask.add_argument("--binary", default="target/release/levada")
@@ -128,7 +128,7 @@ def main():
     try:
         http, rtmp = free_port(), free_port()
         env = dict(os.environ, LEVADA__AUTH__SOURCE_PASSWORD="hush", LEVADA__AUTH__ADMIN_PASSWORD="hush-admin", LEVADA__SERVER__STATE=state.name)
-        procs.append(subprocess.Popen([told.binary, "serve", "--http", f"127.0.0.1:{http}", "--rtmp", f"127.0.0.1:{rtmp}"],
+        procs.append(subprocess.Popen([told.binary, "serve", "--http", f"127.0.0.1:{http}", "--rtmp", f"127.0.0.1:{rtmp}", "--webrtc", f"127.0.0.1:{free_port()}"],
                                       env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(1)
         publisher = subprocess.Popen(

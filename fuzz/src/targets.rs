@@ -76,6 +76,7 @@ pub const TARGETS: &[Target] = &[
     target("swarm_wire_native", swarm::wire_native),
     target("swarm_team", swarm::team),
     target("talk_wire", sound::wire),
+    target("sdp_offer", server::sdp_offer),
 ];
 
 /// The target called `name`.

@@ -48,3 +48,10 @@ pub fn playlist(bytes: &[u8]) {
         assert!(files.is_err() || files.is_ok_and(|files| files.len() == entries.len()));
     }
 }
+
+/// Whatever is offered is answered or refused; an answer is a session description in which we are found.
+pub fn sdp_offer(data: &[u8]) {
+    for answer in levada_serve::webrtc::rehearse(data) {
+        assert!(answer.starts_with("v=0") && answer.contains("a=ice-ufrag:"), "{answer}");
+    }
+}
