@@ -132,10 +132,6 @@ def main():
                                       env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(1)
         publisher = subprocess.Popen(
-            ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", told.size, "-r", "30", "-use_wallclock_as_timestamps", "1", "-i", "-",
-             "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000", "-fps_mode", "passthrough", "-enc_time_base", "1:1000",
-             "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "60", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest",
-             "-flush_packets", "1", "-f", "flv", f"rtmp://127.0.0.1:{rtmp}/live/clock?key=hush"] if False else
             ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", told.size, "-r", "30", "-i", "-",
              "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "60", "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "1250k",
              "-flush_packets", "1", "-f", "flv", f"rtmp://127.0.0.1:{rtmp}/live/clock?key=hush"],
