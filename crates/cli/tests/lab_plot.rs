@@ -26,8 +26,8 @@ fn a_capture_goes_over_a_link_and_the_page_says_what_the_link_did() -> Result<()
     let dropped = String::from_utf8_lossy(&shown.stdout).matches("dropped: ").count();
     ensure!(dropped > 0, "nothing was dropped");
 
-    let args = ["--json", "lab", "plot", path(&at("both.pcapng"))?, "-o", path(&at("report"))?, "--no-png"];
-    let out = levada(&args)?;
+    let (both, folder) = (at("both.pcapng"), at("report"));
+    let out = levada(&["--json", "lab", "plot", path(&both)?, "-o", path(&folder)?, "--no-png"])?;
     ensure!(out.status.success(), "{out:?}");
     let figures: serde_json::Value = serde_json::from_slice(&out.stdout)?;
     ensure!(figures[0]["sent"][0] == 400 && figures[0]["lost"] == dropped as u64, "{figures}");
