@@ -22,7 +22,7 @@ use std::str::FromStr;
 /// let filter: Filter = "udp dst port 53".parse()?;
 /// assert!(!filter.matches(&Headers::of(LinkType::ETHERNET, &[0; 60]), 60));
 /// let error = "tcp prot 1935".parse::<Filter>().unwrap_err();
-/// assert_eq!(error.to_string(), "column 5: \"prot\" is no word of a filter; did you mean \"proto\"?");
+/// assert_eq!(error.to_string(), "column 5: \"prot\" is no word of a filter; did you mean \"port\"?");
 /// # Ok::<(), levada_capture::FilterError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
