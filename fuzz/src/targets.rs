@@ -4,6 +4,7 @@ mod captures;
 mod datagrams;
 mod http;
 mod icy;
+mod labs;
 mod links;
 mod media;
 mod ogg;
@@ -65,6 +66,7 @@ pub const TARGETS: &[Target] = &[
     target("cast_address", datagrams::address),
     target("capture", captures::capture),
     target("filter_words", captures::filter_words),
+    target("scenario", labs::scenario),
     target("config", server::config),
     target("mount_name", server::mount_name),
     target("params", server::params),

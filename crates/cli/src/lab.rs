@@ -4,11 +4,14 @@ use crate::output::Console;
 use clap::{Args, Subcommand};
 use levada_lab::house;
 
+mod doctor;
 mod enter;
 mod plot;
 mod replay;
+mod proxy;
 mod run;
 mod speak;
+mod tutorial;
 mod up;
 mod words;
 
@@ -29,6 +32,12 @@ pub enum Lab {
     Plot(plot::Plot),
     /// Send a capture over an emulated link, in virtual time: levada lab replay in.pcap --link 'rate=2mbit' -o out.pcap
     Replay(replay::Replay),
+    /// Explain and run the experiments of examples/labs; `list` lists them
+    Tutorial(tutorial::Tutorial),
+    /// Say what this machine can do, and how to mend what it cannot
+    Doctor(doctor::Doctor),
+    /// Put a bad link between two programs, on any system and without any privilege
+    Proxy(proxy::Proxy),
     #[command(flatten)]
     Word(Asked),
 }
@@ -84,6 +93,12 @@ impl Lab {
             Lab::Run(run) if run.check()? => speak::ended(house::front()?),
             Lab::Run(run) => run.waiting(),
             Lab::Diff(diff) => diff.run(),
+            Lab::Tutorial(tutorial) if tutorial.lists() => tutorial.list(),
+            Lab::Tutorial(tutorial) if house::is_inside() => tutorial.run(console),
+            Lab::Tutorial(_) => speak::ended(house::front()?),
+            Lab::Doctor(doctor) if house::is_inside() => doctor.inside(),
+            Lab::Doctor(doctor) => doctor.run(),
+            Lab::Proxy(proxy) => proxy.run(console),
             Lab::Exec(exec) => exec.run(),
             Lab::Shell(shell) => shell.run(),
             Lab::Plot(plot) => plot.run(console),

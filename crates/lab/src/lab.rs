@@ -67,7 +67,7 @@ pub enum LabError {
     #[error(transparent)]
     Topology(#[from] crate::TopologyError),
     /// A link cannot be so.
-    #[error("link {link}: {why}")]
+    #[error("link {link}")]
     Link {
         /// Which.
         link: String,
@@ -86,7 +86,7 @@ pub enum LabError {
         nearest: Option<String>,
     },
     /// The kernel would not.
-    #[error("{what}: {why}")]
+    #[error("{what}")]
     System {
         /// What was being done.
         what: &'static str,

@@ -19,6 +19,7 @@ pub mod netns;
 #[cfg(target_os = "linux")]
 mod ping;
 pub mod plot;
+pub mod proxy;
 #[cfg(target_os = "linux")]
 mod publish;
 #[cfg(target_os = "linux")]
@@ -55,6 +56,12 @@ pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
 
 /// Names the descriptor by which process 1 of a lab knows that who started it is still there.
 pub const LIFELINE: &str = "LEVADA_LAB_LIFELINE";
+
+/// An error with its causes.
+pub(crate) fn told(why: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(why.source(), |cause| cause.source());
+    causes.fold(why.to_string(), |told, cause| format!("{told}: {cause}"))
+}
 
 /// A number in three digits, as ping shows its times.
 pub(crate) fn three_digits(value: f64) -> String {

@@ -20,14 +20,10 @@ use std::thread;
 #[non_exhaustive]
 pub enum EnterError {
     /// The kernel refuses user namespaces.
-    #[error(
-        "this system refuses user namespaces to ordinary users ({0}); `levada lab doctor` says how to mend it"
-    )]
+    #[error("this system refuses user namespaces to ordinary users; `levada lab doctor` says how to mend it")]
     User(#[source] io::Error),
     /// One gets a user namespace, but no rights in it.
-    #[error(
-        "this system gives user namespaces without rights ({0}); `levada lab doctor` says how to mend it"
-    )]
+    #[error("this system gives user namespaces without rights; `levada lab doctor` says how to mend it")]
     Rights(#[source] io::Error),
 }
 

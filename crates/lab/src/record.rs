@@ -52,13 +52,13 @@ pub struct Recorded {
 #[non_exhaustive]
 pub enum CaptureError {
     /// The filter cannot be read.
-    #[error("filter: {0}")]
+    #[error("filter")]
     Filter(#[from] FilterError),
     /// There is no such interface.
     #[error(transparent)]
     Lab(#[from] LabError),
     /// The files cannot be written.
-    #[error("cannot write the capture: {0}")]
+    #[error("cannot write the capture")]
     Io(#[from] io::Error),
 }
 

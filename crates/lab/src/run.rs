@@ -49,7 +49,7 @@ pub enum RunError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// The output folder cannot be written to.
-    #[error("cannot write to {folder}: {why}")]
+    #[error("cannot write to {folder}")]
     Folder {
         /// Which.
         folder: PathBuf,
@@ -178,7 +178,7 @@ impl Scenario {
             };
             while let Some(at) = schedule.next_if(|at| at.t <= since.elapsed()) {
                 if let Err(why) = lab.apply(at, Library::EMPTY) {
-                    board.fail("schedule", why.to_string());
+                    board.fail("schedule", crate::told(&why));
                 }
             }
             let ends = self.run.iter().filter(|step| !lasting(step)).all(|step| board.is_done(&step.name));

@@ -75,7 +75,16 @@ impl Lab {
             let silence = || LabError::system("cannot estimate")(io::Error::other("there was no answer"));
             answers.rtts.first().copied().ok_or_else(silence)
         };
-        let base = one(0)?;
+        // What was sent before may still stand in the queue: until small pings are not getting faster.
+        let mut base = one(0)?;
+        for _ in 0..30 {
+            let next = one(0)?;
+            let settled = next > base.mul_f64(0.8);
+            base = base.min(next);
+            if settled {
+                break;
+            }
+        }
         Ok(Estimate { size, rtt: one(size)?.saturating_sub(base) })
     }
 }

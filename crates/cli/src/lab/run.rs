@@ -45,6 +45,17 @@ pub struct Diff {
 }
 
 impl Run {
+    /// A scenario and where its files go, for the tutorial.
+    pub fn of(scenario: PathBuf, out: PathBuf) -> Run {
+        Run { scenario, out: Some(out), set: Vec::new(), repeat: 1, fidelity: None }
+    }
+
+    /// Runs it once, in process 1.
+    pub fn tutorial(&self, console: Console) -> Result<Report> {
+        let folder = self.out.clone().unwrap_or_default();
+        self.once(&[], &folder, &AtomicBool::new(false), console)
+    }
+
     /// Whether it needs namespaces: what cannot be read, or waits for something, does not.
     ///
     /// # Errors

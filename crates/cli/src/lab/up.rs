@@ -196,7 +196,7 @@ impl Room {
             Ok(Ok(status)) if status.success() => {}
             Ok(Ok(status)) => eprintln!("{}: {status}", words[0]),
             Ok(Err(why)) => eprintln!("{}: {why}", words[0]),
-            Err(why) => eprintln!("{}: {why}", words[0]),
+            Err(why) => eprintln!("{}: {:#}", words[0], anyhow::Error::from(why)),
         }
     }
 

@@ -229,7 +229,7 @@ impl Throughput {
                 estimate.rtt.as_secs_f64() * 1e3,
                 rate(estimate.rate()),
             )),
-            Err(why) => tell.out(&format!("no estimate: {why}\n")),
+            Err(why) => tell.out(&format!("no estimate: {:#}\n", anyhow!(why))),
         };
         let transfer = lab.transfer(&self.from, &self.to, self.time).context("no transfer")?;
         tell.out(&format!(

@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod http;
 pub mod icecast;
+pub mod lab;
 pub mod netns;
 pub mod programs;
 pub mod wire;

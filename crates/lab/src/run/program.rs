@@ -29,7 +29,7 @@ pub(super) fn run(
     let name = if step.hosts().len() > 1 { format!("{}@{host}", step.name) } else { step.name.clone() };
     let log = place.folder.join(format!("{name}.log"));
     let start = Instant::now();
-    let child = start_it(lab, step, command, host, &log, place).map_err(|why| why.to_string())?;
+    let child = start_it(lab, step, command, host, &log, place).map_err(|why| crate::told(&why))?;
     let mut program = Program { child, group: None, log };
     program.group = Pid::from_raw(program.child.id() as i32);
     let status = program.watch(lab, step, host, board)?;

@@ -27,7 +27,7 @@ pub(super) fn run(lab: &Lab, step: &Step, index: usize, host: &str, board: &Boar
     set(State::Running);
     let done = match &step.cmd {
         Some(command) => program::run(lab, step, command, host, board, place),
-        None => measure(lab, step, host, board).map_err(|why| why.to_string()),
+        None => measure(lab, step, host, board).map_err(|why| crate::told(&why)),
     };
     match done {
         Ok(()) => set(State::Done),
