@@ -44,6 +44,7 @@ bench: debian
 	$(CARGO) build --release --locked
 	bench/icecast.py
 	bench/rtmp.py
+	bench/lab.py
 
 FOR ?= 60
 ## fuzz     each door of fuzz/ for FOR seconds (60) with libFuzzer; TARGETS="a b" chooses; needs a C++ compiler
@@ -56,4 +57,4 @@ fuzz-smoke:
 
 ## faults   bad days at length: thousands of killed clients, a starved server
 faults:
-	LEVADA_FAULTS=10 $(CARGO) test -p levada --locked --test hostile --test faults
+	LEVADA_FAULTS=10 $(CARGO) test -p levada --locked --test hostile --test faults --test lab

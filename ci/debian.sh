@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the real programs that the tests talk to, once and quietly; as root or by sudo.
 set -euo pipefail
-packages=(ffmpeg icecast2 vlc-bin vlc-plugin-base vlc-plugin-access-extra ices2 ezstream liquidsoap mpv curl
+packages=(ffmpeg iperf3 iputils-ping icecast2 vlc-bin vlc-plugin-base vlc-plugin-access-extra ices2 ezstream liquidsoap mpv curl
   iproute2 chromium chromium-driver espeak-ng sox lame vorbis-tools tshark tcpdump jq python3 rtmpdump pulseaudio nginx libnginx-mod-rtmp)
 missing=()
 for package in "${packages[@]}"; do

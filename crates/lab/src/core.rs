@@ -41,6 +41,8 @@ pub struct Stats {
     pub overruns: u64,
     /// Packets that the kernel would not take back.
     pub refused: u64,
+    /// The longest that a change of links took, from the order to its effect, in nanoseconds.
+    pub slowest_change_ns: u64,
     /// Processor time of the engine, in seconds.
     pub cpu_seconds: f64,
 }
@@ -64,8 +66,8 @@ pub enum Sight {
 type Reply<T> = SyncSender<T>;
 
 enum Order {
-    Wires(Vec<(usize, LinkConfig)>, String, Reply<Result<Duration, ConfigError>>),
-    Stages(Vec<usize>, Vec<LinkConfig>, String, Reply<Result<Duration, ConfigError>>),
+    Wires(Vec<(usize, LinkConfig)>, Instant, String, Reply<Result<Duration, ConfigError>>),
+    Stages(Vec<usize>, Vec<LinkConfig>, Instant, String, Reply<Result<Duration, ConfigError>>),
     Watch(Vec<bool>, SyncSender<Sight>, Reply<()>),
     Stats(Reply<Stats>),
     Stop,
@@ -123,7 +125,7 @@ impl Core {
         wires: Vec<(usize, LinkConfig)>,
         note: String,
     ) -> Result<Duration, CoreError> {
-        Ok(self.ask(|reply| Order::Wires(wires, note, reply))??)
+        Ok(self.ask(|reply| Order::Wires(wires, Instant::now(), note, reply))??)
     }
 
     /// Puts links before the wires of directions.
@@ -133,7 +135,7 @@ impl Core {
         stages: Vec<LinkConfig>,
         note: String,
     ) -> Result<Duration, CoreError> {
-        Ok(self.ask(|reply| Order::Stages(directions, stages, note, reply))??)
+        Ok(self.ask(|reply| Order::Stages(directions, stages, Instant::now(), note, reply))??)
     }
 
     /// Tells of all packets on these directions from now on, until the receiver is dropped.
@@ -194,6 +196,7 @@ struct Mover {
     lateness: Lateness,
     overruns: u64,
     refused: u64,
+    slowest_change: Duration,
 }
 
 impl Mover {
@@ -218,6 +221,7 @@ impl Mover {
             lateness: Lateness::default(),
             overruns: 0,
             refused: 0,
+            slowest_change: Duration::ZERO,
         }
     }
 
@@ -287,12 +291,14 @@ impl Mover {
         let now = self.start.elapsed();
         // Nobody waits for an answer who has gone away meanwhile.
         match order {
-            Order::Wires(wires, note, reply) => {
+            Order::Wires(wires, asked, note, reply) => {
                 let done = self.fabric.change(now, &wires);
+                self.slowest_change = self.slowest_change.max(asked.elapsed());
                 let _gone = reply.send(self.noted(now, note, done));
             }
-            Order::Stages(directions, stages, note, reply) => {
+            Order::Stages(directions, stages, asked, note, reply) => {
                 let done = self.fabric.stages(now, &directions, &stages);
+                self.slowest_change = self.slowest_change.max(asked.elapsed());
                 let _gone = reply.send(self.noted(now, note, done));
             }
             Order::Watch(directions, to, reply) => {
@@ -370,6 +376,7 @@ impl Mover {
             packets: self.fabric.packets(),
             overruns: self.overruns,
             refused: self.refused,
+            slowest_change_ns: u64::try_from(self.slowest_change.as_nanos()).unwrap_or(u64::MAX),
             cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
         }
     }

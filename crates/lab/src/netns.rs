@@ -102,6 +102,8 @@ pub fn furnish(hosts: &str) -> io::Result<()> {
     // The file is unlinked at once; the mount keeps it.
     let path = std::env::temp_dir().join(format!("levada-hosts-{}-{}", std::process::id(), unique()));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    // Those of an earlier lab of this process; nothing can be put on a file that is gone.
+    let _none_or_not_ours = mount::unmount("/etc/hosts", mount::UnmountFlags::DETACH);
     let mounted = file.write_all(hosts.as_bytes()).and_then(|()| Ok(mount::mount_bind(&path, "/etc/hosts")?));
     fs::remove_file(&path)?;
     mounted

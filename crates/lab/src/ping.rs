@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Ping {
-    /// How many.
+    /// How many, at most 65,535.
     pub count: u32,
     /// How often.
     pub interval: Duration,
@@ -84,12 +84,15 @@ fn run(to: Ipv4Addr, ping: Ping, tell: &mut (dyn FnMut(Pong) -> bool + Send)) ->
     let start = Instant::now();
     let mut at = Vec::new();
     let mut answers = Answers::default();
+    // More cannot be told apart.
+    let ping = Ping { count: ping.count.min(65_535), ..ping };
     let mut came = vec![false; ping.count as usize];
     let mut buffer = vec![0; 1 << 16];
     let mut going = true;
     while going {
         let now = Instant::now();
-        let next = start + ping.interval * answers.sent;
+        let due = ping.interval.saturating_mul(answers.sent).min(A_YEAR);
+        let next = start + due;
         let all = answers.rtts.len() as u32 == answers.sent;
         if answers.sent < ping.count && now >= next {
             answers.sent += 1;
@@ -100,7 +103,7 @@ fn run(to: Ipv4Addr, ping: Ping, tell: &mut (dyn FnMut(Pong) -> bool + Send)) ->
         let wait = match answers.sent < ping.count {
             true => next,
             false if all => break,
-            false => at.last().copied().unwrap_or(start) + ping.patience,
+            false => at.last().copied().unwrap_or(start) + ping.patience.min(A_YEAR),
         };
         let left = wait.saturating_duration_since(now);
         if left.is_zero() {
@@ -207,6 +210,7 @@ impl fmt::Display for Pong {
     }
 }
 
+const A_YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// The longest payload of an IPv4 packet, less an ICMP header.
 const MOST: usize = 65_507;
 

@@ -5,6 +5,7 @@ use crate::fabric::Totals;
 use crate::journal::{At, Journal};
 use crate::lab::{Lab, LabError, Options};
 use crate::record::{Capture, CaptureError, Recorded};
+use crate::report::{Captures, Choice};
 use crate::scenario::{Scenario, Step};
 use levada_link::Library;
 use std::collections::BTreeMap;
@@ -96,7 +97,12 @@ impl Scenario {
             (place.say)(&format!("port {} of {} is {outside} outside", publish.inside, publish.host));
         }
         let happened = self.play(&lab, place)?;
-        let report = judge::judge(self, &lab, &happened, place);
+        let captures = happened.recorded.is_some().then(|| captures(place.folder)).transpose();
+        let captures = captures.map_err(CaptureError::from)?;
+        let report = judge::judge(self, &lab, &happened, place, captures.as_ref());
+        if let Some(captures) = &captures {
+            folder::draw(&report, captures, place)?;
+        }
         folder::write(self, resolved, &lab, &report, &happened.journal, place)?;
         Ok(report)
     }
@@ -210,6 +216,14 @@ impl Scenario {
             }
         }
     }
+}
+
+/// What was captured, read again.
+fn captures(folder: &Path) -> io::Result<Captures> {
+    let choice = Choice { server: folder.join("capture.pcapng"), ..Choice::default() };
+    let mut captures = Captures::open(&choice)?;
+    captures.read()?;
+    Ok(captures)
 }
 
 /// Where a step is done; changes are done once, nowhere.

@@ -283,13 +283,14 @@ pub fn fidelity(lab: &Lab, stats: &Stats) -> String {
     let per_packet = if stats.packets > 0 { stats.cpu_seconds * 1e6 / stats.packets as f64 } else { 0.0 };
     format!(
         "lateness of {} packets: p50 {:.1} µs, p99 {:.1} µs, max {:.1} µs; {}; {:.1} µs of processor a packet; \
-         {} missed, {} refused\n",
+         changes within {:.0} µs; {} missed, {} refused\n",
         late.packets,
         micros(late.p50_ns),
         micros(late.p99_ns),
         micros(late.max_ns),
         super::up::priority(lab.priority()),
         per_packet,
+        micros(stats.slowest_change_ns),
         stats.overruns,
         stats.refused,
     )

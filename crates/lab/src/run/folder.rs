@@ -6,7 +6,9 @@ use crate::engine::Priority;
 use crate::journal::Journal;
 use crate::lab::Lab;
 use crate::lateness::Summary;
+use crate::report::{Captures, Fidelity};
 use crate::scenario::Scenario;
+use levada_capture::path::Level;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -122,6 +124,28 @@ pub(super) fn write(
     put("metrics.json", serde_json::to_string_pretty(report).unwrap_or_default() + "\n")?;
     put("junit.xml", junit(scenario, report))?;
     put("changes.toml", journal.to_toml())
+}
+
+/// The page with what was captured, and its figures beside it.
+pub(super) fn draw(report: &Report, captures: &Captures, place: &Place<'_>) -> Result<(), RunError> {
+    let late = report.lateness;
+    let micros = |nanos: u64| nanos as f64 / 1e3;
+    let words = format!(
+        "lateness of {} packets: p50 {:.1} µs, p99 {:.1} µs, bound {:.0} µs",
+        late.packets,
+        micros(late.p50_ns),
+        micros(late.p99_ns),
+        micros(report.bound_ns)
+    );
+    let fidelity = match report.verdict {
+        Verdict::Invalid => Fidelity::Invalid(words),
+        _ => Fidelity::Valid(words),
+    };
+    let mut subject = captures.subject(report.scenario.clone(), Level::default(), Some(fidelity));
+    subject.about.push(("seed".into(), report.seed.to_string()));
+    let page = crate::report::Report::of(&subject);
+    let failed = |why| RunError::Folder { folder: place.folder.into(), why };
+    page.save(place.folder, true).map_err(failed).map(drop)
 }
 
 /// The scenario as it was run, with what it was run on.

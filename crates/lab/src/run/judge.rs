@@ -4,17 +4,20 @@ use super::folder::{Checked, Finding, Report, Verdict};
 use super::{Happened, Place, Sample};
 use crate::fabric::Totals;
 use crate::lab::Lab;
+use crate::report::Captures;
 use crate::scenario::{Expect, Scenario, Span};
 use levada_capture::metrics::Quantiles;
 use levada_capture::path::{Level, Path as Stream};
-use levada_capture::trace::Trace;
-use levada_capture::{Interface, Item, Reader};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::time::Duration;
 
-pub(super) fn judge(scenario: &Scenario, lab: &Lab, happened: &Happened, place: &Place<'_>) -> Report {
+pub(super) fn judge(
+    scenario: &Scenario,
+    lab: &Lab,
+    happened: &Happened,
+    place: &Place<'_>,
+    captures: Option<&Captures>,
+) -> Report {
     let mut metrics = happened.metrics.clone();
     links(lab, happened, None, &mut metrics);
     let late = happened.stats.lateness;
@@ -29,7 +32,9 @@ pub(super) fn judge(scenario: &Scenario, lab: &Lab, happened: &Happened, place: 
     if let Some(recorded) = happened.recorded {
         metrics.insert("capture.packets".into(), recorded.packets as f64);
         metrics.insert("capture.missed".into(), recorded.missed as f64);
-        stream(place, &mut metrics);
+    }
+    if let Some(captures) = captures {
+        stream(captures, &mut metrics);
     }
     let mut checked: Vec<Checked> = Vec::new();
     for expect in &scenario.expect {
@@ -104,32 +109,9 @@ fn minus(a: Totals, b: Totals) -> Totals {
     }
 }
 
-/// What the capture says of the stream between its first two points.
-fn stream(place: &Place<'_>, metrics: &mut BTreeMap<String, f64>) {
-    let Ok(mut file) = File::open(place.folder.join("capture.pcapng")) else { return };
-    let mut reader = Reader::new();
-    let mut traces = [Trace::default(), Trace::default()];
-    let mut interfaces: Vec<Interface> = Vec::new();
-    let mut buffer = vec![0; 1 << 18];
-    while let Ok(got @ 1..) = file.read(&mut buffer) {
-        reader.push(&buffer[..got]);
-        loop {
-            let known = interfaces.len();
-            match reader.poll() {
-                Ok(Some(Item::Packet(packet))) => {
-                    let number = packet.interface.0 as usize;
-                    if let (Some(trace), Some(interface)) = (traces.get_mut(number), interfaces.get(number)) {
-                        trace.push(interface, &packet);
-                    }
-                    continue;
-                }
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
-            }
-            interfaces.extend_from_slice(&reader.interfaces()[known..]);
-        }
-    }
-    let [server, client] = &traces;
+/// What the captures say of the stream between their first two points.
+fn stream(captures: &Captures, metrics: &mut BTreeMap<String, f64>) {
+    let [server, client] = captures.traces();
     let path = Stream::between(server, Some(client), Level::Data);
     let summary = path.summary();
     let mut all = |name: &str, quantiles: &Quantiles| {
