@@ -3,8 +3,9 @@
 export async function drawRelays(place) {
   if (!place) return;
   const answer = await fetch("/assets/relays.svg").catch(() => null);
-  place.hidden = !answer?.ok;
-  if (!answer?.ok) return;
+  const there = answer?.status === 200;
+  place.hidden = !there;
+  if (!there) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
   if (fresh.nodeName !== "svg") return;
   const plan = place.querySelector(".plan");

@@ -4,15 +4,11 @@ mod assets;
 mod page;
 mod topology;
 
-use crate::{
-    api,
-    ordinary::{Caller, Refusal},
-    status,
-};
+use crate::{api, ordinary::Caller, status};
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -33,14 +29,14 @@ async fn index(caller: Caller) -> Response {
         .into_response()
 }
 
-/// The tree of relays as it is now.
+/// The tree of relays as it is now; nothing where nobody relays.
 async fn relays(caller: Caller) -> Response {
     match topology::draw(&api::topology(&caller, false), &caller.host_name()) {
         Some(tree) => {
             let about = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "no-cache")];
             (about, tree.into_string()).into_response()
         }
-        None => Refusal::not_found().into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
     }
 }
 
