@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// It follows the chunks from the first byte of the connection, so it needs packets that were captured whole; where
 /// bytes are missing it ends, and says why. It remembers when the bytes of an unfinished message came, at most
-/// [`MOST_MOMENTS`] segments of it.
+/// `MOST_MOMENTS` segments of it.
 #[derive(Debug)]
 pub struct Lane {
     reader: chunk::Reader,

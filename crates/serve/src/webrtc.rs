@@ -1,7 +1,7 @@
 //! The WebRTC gateway: viewers by WHEP at `/whep/NAME`, publishers by WHIP at `/whip/NAME`.
 //!
-//! A session is a [`peer::Peer`] in one task. All share one UDP port ([`sockets`], [`routes`]). What viewers of a mount
-//! watch is made into packets once, by one [`cast`] for each mount that somebody watches.
+//! A session is a `peer::Peer` in one task. All share one UDP port (`sockets`, `routes`). What viewers of a mount
+//! watch is made into packets once, by one `cast` for each mount that somebody watches.
 
 mod cast;
 mod crypto;

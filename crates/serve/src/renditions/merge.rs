@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// When the pages of a rendition are handed out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Merge {
-    /// Sound rides with the next picture, for [`PATIENCE`] at most; pictures never wait. The default.
+    /// Sound rides with the next picture, for 50 ms at most; pictures never wait. The default.
     #[default]
     Pictures,
     /// All that was made in this time goes together.

@@ -15,7 +15,7 @@ use tokio::{
     time::sleep,
 };
 
-/// Those who follow the statistics: at most [`FOLLOWERS`], each looked after once a second.
+/// Those who follow the statistics: at most 32, each looked after once a second.
 pub struct Followers(Arc<Semaphore>);
 
 impl Default for Followers {

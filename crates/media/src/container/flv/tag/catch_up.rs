@@ -8,7 +8,7 @@ use bytes::Bytes;
 /// passed pressed together right before the newest; `None` where there is nothing to press.
 ///
 /// An ordinary player plays what it gets at the pace of its times, so one that begins with a whole group stays as far
-/// behind as the key picture was old. Here the past takes a millisecond a picture, [`LONGEST`] at most: the player
+/// behind as the key picture was old. Here the past takes a millisecond a picture, 100 ms at most: the player
 /// decodes it at once and goes on with what is live. Composition times are pressed with the same measure, so pictures
 /// stay in their order. Sound of the past cannot be heard faster and is left out; what is younger than the pressed
 /// pictures stays at its own time, so both are in step from the first moment on.
