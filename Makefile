@@ -26,7 +26,7 @@ deps-policy:
 	./ci/purity.sh
 
 unit:
-	$(CARGO) test --workspace --locked
+	CARGO="$(CARGO)" ci/tests.sh
 
 ## models   every interleaving of a channel's publisher and subscribers, by loom
 models:
