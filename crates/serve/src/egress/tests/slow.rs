@@ -38,7 +38,10 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
     let pages = slow.rest();
     assert_eq!(pages[..3], [('H', 0), ('H', 1), ('E', 0)]);
     let gaps: Vec<_> = pages[2..].windows(2).filter(|pair| pair[0].1 + 1 != pair[1].1).collect();
-    assert!(gaps.len() == 1 && gaps[0][1].0 == 'E', "one gap, and an entry after it: {gaps:?}");
+    // one move, or another if the test itself is slow
+    let moves = slow.session.skips.load(Relaxed) as usize;
+    let entries = gaps.iter().all(|gap| gap[1].0 == 'E');
+    assert!((1..=moves).contains(&gaps.len()) && entries, "{moves} moves, and an entry after each gap: {gaps:?}");
     assert_eq!(stage.end_of(&slow), End::StreamEnded);
 }
 
