@@ -41,7 +41,10 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
     // one move, or another if the test itself is slow
     let moves = slow.session.skips.load(Relaxed) as usize;
     let entries = gaps.iter().all(|gap| gap[1].0 == 'E');
-    assert!((1..=moves).contains(&gaps.len()) && entries, "{moves} moves, and an entry after each gap: {gaps:?}");
+    assert!(
+        (1..=moves).contains(&gaps.len()) && entries,
+        "{moves} moves, and an entry after each gap: {gaps:?}"
+    );
     assert_eq!(stage.end_of(&slow), End::StreamEnded);
 }
 
