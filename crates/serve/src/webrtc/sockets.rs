@@ -148,7 +148,19 @@ impl Sockets {
 }
 
 impl Door {
+    /// One port for both. Where the system may choose, it is asked again when what it chose for UDP is taken for TCP.
     fn bind(address: SocketAddr, tcp: bool) -> io::Result<Door> {
+        let mut tries = if address.port() == 0 { CHOICES } else { 1 };
+        loop {
+            tries -= 1;
+            match Door::bind_once(address, tcp) {
+                Err(why) if why.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn bind_once(address: SocketAddr, tcp: bool) -> io::Result<Door> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Ip::UDP))?;
         socket.set_nonblocking(true)?;
         // a key picture for everybody, and theirs; the kernel takes what it allows
@@ -226,6 +238,8 @@ const LONGEST: usize = 4 * 1_024;
 const TURN: usize = 256;
 /// Room of a socket in the kernel, either way.
 const BUFFER: usize = 4 << 20;
+/// Ports that the system is asked for.
+const CHOICES: u32 = 32;
 /// Datagrams that wait for a connection to take them; more are lost, and asked for again as on a network.
 const OUTBOX: usize = 512;
 const FIRST: Duration = Duration::from_secs(5);
