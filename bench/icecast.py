@@ -102,7 +102,7 @@ def bare(scenario, chunk, levada):
                                str(chunk), "--secs", str(secs), *common], stdout=subprocess.PIPE, text=True)
     time.sleep(0.3)
     reader = subprocess.Popen([levada, "bench", "listen", f"http://127.0.0.1:{port}/", "-n", str(n), "--rate", "2000",
-                               "--ramp-max", "5", "--settle", "0", "--secs", str(secs), "--icy-pct", "0", *common],
+                               "--ramp-max", str(5 + n // 1000), "--settle", "0", "--secs", str(secs), "--icy-pct", "0", *common],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     out, _ = writer.communicate(timeout=180)
     stop(reader)
