@@ -10,7 +10,7 @@ mod reader;
 mod serialize;
 
 pub use reader::{Chunk, Reader};
-pub use serialize::{Serialized, restamp, write};
+pub use serialize::{Serialized, write};
 
 /// What a peer may make us hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

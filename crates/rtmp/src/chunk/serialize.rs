@@ -60,53 +60,6 @@ pub fn write(out: &mut BytesMut, csid: u32, size: u32, message: &Message) -> Res
     Ok(())
 }
 
-/// The message in `page` (the bytes of a [`Serialized`]) at another time, as pieces to write one after the other; the
-/// payload in them is shared with the page. `None` if `page` is not one such message.
-///
-/// It is for a player that joins amid a group of pictures and is to see at once what is live: the group is sent with
-/// its times pressed together, without a copy of it for every such player.
-pub fn restamp(page: &Bytes, timestamp: u32) -> Option<Vec<Bytes>> {
-    let (basic, basic_size) = first_basic(page)?;
-    let fields = Fields::read(0, &page[basic_size..])?;
-    let old_extra = if fields.time == EXTENDED { EXTRA } else { 0 };
-    let payload = payloads(page, basic_size, fields.length, old_extra)?;
-    let head = Fields { time: timestamp.min(EXTENDED), ..fields }.write();
-    let extra = timestamp.to_be_bytes();
-    let extra = if timestamp >= EXTENDED { &extra[..] } else { &[] };
-    let first = [&basic[..basic_size], &head, extra].concat();
-    if old_extra == 0 && extra.is_empty() {
-        let rest = page.slice(first.len()..);
-        return Some(vec![first.into(), rest]);
-    }
-    let (again, again_size) = Basic::write(3, Basic::read(page)?.csid);
-    let again = Bytes::from([&again[..again_size], extra].concat());
-    let heads = std::iter::once(Bytes::from(first)).chain(std::iter::repeat(again));
-    Some(heads.zip(payload).flat_map(|(head, payload)| [head, payload]).collect())
-}
-
-/// The basic header at the front of a message that is written in full.
-fn first_basic(page: &[u8]) -> Option<([u8; 3], usize)> {
-    let basic = Basic::read(page).filter(|basic| basic.format == 0)?;
-    Some(Basic::write(0, basic.csid))
-}
-
-/// Where the payload of each chunk of a page is.
-fn payloads(page: &Bytes, basic_size: usize, length: usize, extra: usize) -> Option<Vec<Bytes>> {
-    let mut rest = page.clone();
-    let mut take = |size: usize| (rest.len() >= size).then(|| rest.split_to(size));
-    take(basic_size + Fields::size(0) + extra)?;
-    let (mut payloads, mut left) = (Vec::new(), length);
-    loop {
-        let size = left.min(OUT_SIZE as usize);
-        payloads.push(take(size)?);
-        left -= size;
-        if left == 0 {
-            return rest.is_empty().then_some(payloads);
-        }
-        take(basic_size + extra)?;
-    }
-}
-
 /// The payload in pieces of at most `size` bytes; an empty payload is one empty piece.
 fn pieces(payload: &[u8], size: u32) -> impl Iterator<Item = &[u8]> {
     let empty = payload.is_empty().then_some(payload);
@@ -120,5 +73,3 @@ fn framed_size(length: usize, size: u32) -> usize {
 
 /// The length has 24 bits.
 const MAX_LENGTH: usize = 0xff_ffff;
-/// Bytes of an extended time.
-const EXTRA: usize = 4;

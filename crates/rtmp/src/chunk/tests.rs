@@ -163,29 +163,6 @@ fn one_serialisation_is_good_for_every_player_at_every_boundary() {
     }
 }
 
-#[test]
-fn a_page_can_be_told_again_at_another_time() {
-    for (before, after) in [(5, 9), (5, 0x0100_0000), (0x0200_0000, 7)] {
-        let tag = |timestamp| Tag { kind: Kind::Audio, timestamp, payload: vec![7; 130_000].into() };
-        let page = Serialized::new(&tag(before)).unwrap().bytes;
-        let pieces = restamp(&page, after).unwrap();
-        assert_eq!(pieces.concat(), Serialized::new(&tag(after)).unwrap().bytes);
-        // all but a few bytes of headers is shared with the page
-        let range = page.as_ptr_range();
-        let own =
-            pieces.iter().filter(|piece| !range.contains(&piece.as_ptr())).map(Bytes::len).sum::<usize>();
-        assert!(own <= 16 + 2 * 5, "{own}");
-    }
-    for nonsense in [
-        &b"\xc4nonsense"[..],
-        b"",
-        b"\x04\0\0\0\0\0\xff\x08\x01\0\0\0short",
-        b"\x04\xff\xff\xff\0\0\0\x08\x01\0\0\0",
-    ] {
-        assert_eq!(restamp(&Bytes::from_static(nonsense), 1), None);
-    }
-}
-
 /// A chunk, and the message that it ends.
 type Chunk = (Vec<u8>, Option<Message>);
 
