@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub struct Passed {
     /// Packets or pieces that came.
     pub came: [AtomicU64; 2],
-    /// Those that were sent on.
+    /// Those that were sent on; counted before whoever gets them can know.
     pub went: [AtomicU64; 2],
 }
 
@@ -102,15 +102,15 @@ fn client(
     let (there, inbox) = sync_channel(WAITING);
     let (sender, counted) = (inner.try_clone()?, counts.clone());
     let forward: Forward = Box::new(move |bytes| {
-        let _refused = sender.send(bytes);
         counted.went[0].fetch_add(1, Ordering::Relaxed);
+        let _refused = sender.send(bytes);
     });
     way(Link::new(&profile.up, seed)?, inbox, forward)?;
     let (back, inbox) = sync_channel(WAITING);
     let (sender, counted) = (outer.try_clone()?, counts.clone());
     let forward: Forward = Box::new(move |bytes| {
-        let _refused = sender.send_to(bytes, from);
         counted.went[1].fetch_add(1, Ordering::Relaxed);
+        let _refused = sender.send_to(bytes, from);
     });
     way(Link::new(&profile.down, seed ^ 1)?, inbox, forward)?;
     let counted = counts.clone();
@@ -203,8 +203,8 @@ fn relay(
     let counted = counts.clone();
     let closing = to.try_clone()?;
     let forward: Forward = Box::new(move |bytes| {
-        let _reset = to.write_all(bytes);
         counted.went[side].fetch_add(1, Ordering::Relaxed);
+        let _reset = to.write_all(bytes);
     });
     let thread = way(link, pieces, forward)?;
     let read = move || {
