@@ -7,7 +7,7 @@ mod proof;
 use super::{
     playout::{Next, Playout},
     seal::Key,
-    wire::{ENTRY, LONGEST, Message, Sealed, Ticket},
+    wire::{ENTRY, LONGEST, Message, NONE, Sealed, Ticket},
 };
 use bytes::{Bytes, BytesMut};
 use levada_link::{Chance, Input, Machine, Output, Transmit};
@@ -30,6 +30,8 @@ pub struct Config {
     pub slots: u16,
     /// How long a missing chunk is waited for before it is lost.
     pub patience: Duration,
+    /// The chunks that came last, kept for who misses them or comes later.
+    pub kept: usize,
     /// The splitter's key, where it is known already; else the first one told is believed.
     pub key: Option<Key>,
     /// How it behaves: for simulations.
@@ -102,10 +104,12 @@ pub struct Peer {
     proofs: Proofs,
     missing: Missing,
     playout: Playout,
-    /// The chunks that came last, for who misses them: at most [`KEPT`], the oldest leave first.
+    /// The chunks that came last, for who misses them: as many as configured, the oldest leave first.
     recent: VecDeque<(u64, Sealed)>,
     head: Head,
     highest: u64,
+    /// Where a player may begin, as the splitter said at the door.
+    entry: u64,
     flows: Instant,
     tick: Instant,
     alive: Instant,
@@ -141,7 +145,7 @@ impl Config {
     /// A peer of the team of `splitter` that uploads up to 1.25 times the stream.
     pub fn new(splitter: SocketAddr) -> Config {
         let patience = Duration::from_millis(1_200);
-        Config { splitter, slots: 10, patience, key: None, conduct: Conduct::Honest }
+        Config { splitter, slots: 10, patience, kept: 512, key: None, conduct: Conduct::Honest }
     }
 }
 
@@ -161,6 +165,7 @@ impl Peer {
             recent: VecDeque::new(),
             head: Head::default(),
             highest: 0,
+            entry: NONE,
             flows: now,
             tick: now,
             alive: now,
@@ -200,19 +205,21 @@ impl Peer {
         let from_splitter = from == self.config.splitter;
         match message {
             Message::Cookie { nonce, cookie } if from_splitter => self.bring_back(now, nonce, cookie),
-            Message::Welcome { nonce, you, time, key, stripes, head } if from_splitter => {
+            Message::Welcome { nonce, you, time, key, stripes, head, entry } if from_splitter => {
+                self.entry = entry;
                 self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
             }
             Message::Parent { stripe, parent, ticket } if from_splitter => {
                 self.accept_parent(now, stripe.into(), parent, ticket);
             }
             Message::HeadPart { from: at, total, bytes } if from_splitter => {
-                self.take_head(at, total, &bytes)
+                self.take_head(now, at, total, &bytes)
             }
             Message::Subscribe { stripe, ticket } => self.accept_neighbor(now, from, stripe, &ticket),
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
             Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed),
             Message::Nack(numbers) => self.give(now, from, &numbers),
+            Message::Backlog { stripe, from: at } => self.give_backlog(now, from, stripe, at),
             _ => {}
         }
     }
@@ -238,8 +245,15 @@ impl Peer {
         head: usize,
     ) {
         let Phase::Joining { nonce, .. } = &self.phase else { return };
-        if *nonce != said || !(1..=64).contains(&stripes) || head > LONGEST_HEAD || !self.proofs.learn(key) {
+        if *nonce != said || !(1..=64).contains(&stripes) || head > LONGEST_HEAD {
             return;
+        }
+        if !self.proofs.learn(key) {
+            if self.config.key.is_some() {
+                return;
+            }
+            self.begin_anew();
+            self.proofs.learn(key);
         }
         self.phase = Phase::Member { me, joined: now, time };
         self.stripes = (0..stripes).map(|_| Stripe::new(now)).collect();
@@ -252,16 +266,32 @@ impl Peer {
         }
     }
 
+    /// The splitter is another than before: nothing of the old stream belongs to its own.
+    fn begin_anew(&mut self) {
+        self.proofs = Proofs::new(self.config.key);
+        self.missing = Missing::default();
+        self.playout = Playout::new(self.config.patience);
+        self.recent.clear();
+        self.head = Head::default();
+        self.highest = 0;
+    }
+
     /// The splitter says from whom a stripe is to be had.
     fn accept_parent(&mut self, now: Instant, stripe: usize, parent: SocketAddr, ticket: Ticket) {
         if stripe >= self.stripes.len() {
             return;
         }
+        let parent = if parent.ip().is_unspecified() { self.config.splitter } else { parent };
         self.unsubscribe(stripe);
         let newest = self.stripes[stripe].newest;
         self.stripes[stripe] = Stripe::new(now);
         (self.stripes[stripe].parent, self.stripes[stripe].newest) = (Some((parent, ticket)), newest);
         self.subscribe(stripe);
+        if self.entry != NONE && self.playout.next().is_none() {
+            // What came since then is with the parent; the entry itself is asked for again where that did not help.
+            self.say(parent, &Message::Backlog { stripe: stripe as u8, from: self.entry });
+            self.missing.note(now, self.entry);
+        }
     }
 
     fn subscribe(&mut self, stripe: usize) {
@@ -330,7 +360,7 @@ impl Peer {
         self.highest = self.highest.max(number);
         self.flood(now, stripe as u8, from, &sealed);
         self.playout.put(now, number, sealed.flags & ENTRY != 0, sealed.data.clone());
-        if self.recent.len() == KEPT {
+        if self.recent.len() >= self.config.kept.max(1) {
             self.recent.pop_front();
         }
         self.recent.push_back((number, sealed));
@@ -374,6 +404,23 @@ impl Peer {
         }
     }
 
+    /// A newcomer that became a child wants what came before it; once.
+    fn give_backlog(&mut self, now: Instant, to: SocketAddr, stripe: u8, at: u64) {
+        if self.config.conduct == Conduct::FreeRider || !self.children.may_have_backlog(now, stripe, to) {
+            return;
+        }
+        let stripes = self.stripes.len() as u64;
+        let wanted = |number: u64| number >= at && number % stripes == u64::from(stripe);
+        let backlog: Vec<_> = self
+            .recent
+            .iter()
+            .filter(|(number, _)| wanted(*number))
+            .map(|(_, sealed)| self.as_it_goes_on(sealed))
+            .collect();
+        self.stats.given += backlog.len() as u64;
+        backlog.into_iter().for_each(|bytes| self.send(to, bytes));
+    }
+
     fn play(&mut self, now: Instant) {
         if !self.head.told {
             if self.head.got.len() < self.head.wanted {
@@ -409,7 +456,7 @@ impl Peer {
         }
     }
 
-    fn take_head(&mut self, at: u32, total: u32, bytes: &[u8]) {
+    fn take_head(&mut self, now: Instant, at: u32, total: u32, bytes: &[u8]) {
         if self.head.told || total as usize > LONGEST_HEAD || bytes.len() > LONGEST {
             return;
         }
@@ -420,6 +467,10 @@ impl Peer {
         if at as usize == self.head.got.len() {
             self.head.got.extend_from_slice(bytes);
             self.head.asked = None;
+            if self.head.got.len().is_multiple_of(HEAD_PARTS * LONGEST) {
+                // All that one question is answered with is here.
+                self.want_head(now);
+            }
         }
     }
 
@@ -548,10 +599,11 @@ const COMPLAIN: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(200);
 /// A stream from which nothing came for so long has another splitter.
 const FORGOTTEN: Duration = Duration::from_secs(3);
-const KEPT: usize = 512;
 const MOST_HOPS: u8 = 64;
 const MOST_GAP: usize = 64;
 const SPARE_SLOTS: usize = 4;
+/// A question for the head is answered with so many parts of it.
+const HEAD_PARTS: usize = 8;
 const LONGEST_HEAD: usize = 1 << 20;
 /// Chunks given for one message.
 const GIVEN: usize = 16;

@@ -3,7 +3,7 @@
 use super::{
     seal::{self, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENTRY, GROUP, LONGEST, Message, Sealed, Ticket},
+    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Sealed, Ticket},
 };
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit};
@@ -17,7 +17,7 @@ use std::{
 /// What a native splitter needs to know.
 #[derive(Clone)]
 pub struct Config {
-    /// Where it is, as peers see it.
+    /// Where it is, as peers see it; unspecified where it does not know.
     pub here: SocketAddr,
     /// What it signs with.
     pub seal: Seal,
@@ -89,6 +89,8 @@ pub struct Splitter {
     moved: BTreeMap<(usize, SocketAddr), Instant>,
     head: Bytes,
     number: u64,
+    /// The newest chunk that a player may begin with.
+    entry: u64,
     group: Vec<(u8, Bytes)>,
     group_since: Option<Instant>,
     /// The chunks dealt last, for repairs: at most [`KEPT`], the oldest leave first.
@@ -123,6 +125,7 @@ impl Splitter {
             moved: BTreeMap::new(),
             head: Bytes::new(),
             number: 0,
+            entry: NONE,
             group: Vec::new(),
             group_since: None,
             kept: VecDeque::new(),
@@ -168,6 +171,9 @@ impl Splitter {
         let signature = self.config.seal.sign(&seal::statement(first, count, root));
         for (at, (flags, data)) in group.into_iter().enumerate() {
             let number = first + at as u64;
+            if flags & ENTRY != 0 {
+                self.entry = number;
+            }
             let siblings = seal::path(&levels, at);
             let sealed =
                 Sealed { number, flags, hops: 0, place: (at as u8, count), siblings, signature, data };
@@ -196,6 +202,7 @@ impl Splitter {
             Message::Alive { missing } => self.alive(now, from, missing),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
             Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
+            Message::Backlog { stripe, from: at } => self.tell_backlog(from, stripe.into(), at),
             Message::Goodbye => {
                 self.let_go(now, from);
                 self.out.push_back(Output::Event(Event::Left(from)));
@@ -214,7 +221,8 @@ impl Splitter {
         let key = self.config.seal.key().to_bytes();
         let (stripes, head) = (self.config.stripes, self.head.len() as u32);
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
-        self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head });
+        let entry = self.entry;
+        self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head, entry });
         let known = self.members.insert(from, Member { heard: now }).is_some();
         if known {
             self.let_go(now, from);
@@ -315,6 +323,24 @@ impl Splitter {
         }
     }
 
+    /// A newcomer whom the splitter feeds has nobody else to tell it what came before; out of the budget of repairs.
+    fn tell_backlog(&mut self, to: SocketAddr, stripe: usize, at: u64) {
+        let stripes = u64::from(self.config.stripes);
+        if !self.trees.roots(stripe).any(|root| root == to) {
+            return;
+        }
+        let wanted = |kept: &&Kept| kept.number >= at && kept.number % stripes == stripe as u64;
+        let backlog: Vec<_> =
+            self.kept.iter().filter(wanted).take(BACKLOG).map(|kept| kept.bytes.clone()).collect();
+        for bytes in backlog {
+            if self.stats.repaired * self.config.repair_share >= self.stats.chunks + REPAIR_BURST {
+                return;
+            }
+            self.stats.repaired += 1;
+            self.send(to, bytes);
+        }
+    }
+
     fn let_go(&mut self, now: Instant, member: SocketAddr) {
         self.members.remove(&member);
         self.complaints.retain(|(_, child), _| *child != member);
@@ -397,5 +423,7 @@ const TICKET_LASTS: u32 = 3_600;
 const RIPE: Duration = Duration::from_millis(150);
 /// So long it takes until the children of one with a new parent hear something again.
 const MOVING: Duration = Duration::from_millis(600);
+/// Chunks of a stripe that a newcomer gets at once, at most.
+const BACKLOG: usize = 256;
 const REPAIR_BURST: u64 = 6_000;
 const REPAIR_RESTS: Duration = Duration::from_millis(60);

@@ -166,7 +166,9 @@ fn two_percent_loss_is_repaired() {
     }
     team.play(20 * S);
     let played: usize = team.played.values().map(Vec::len).sum();
-    assert!(played > 70_000 && team.lost() as f64 <= played as f64 * 1e-4, "{} of {played}", team.lost());
+    let settled = team.lost.values().flatten().filter(|number| **number >= 200).count();
+    assert!(played > 70_000 && settled == 0, "{settled} of {played}");
+    assert!(team.lost() as f64 <= played as f64 * 4e-4, "{} while forty join at once", team.lost());
 }
 
 #[test]
@@ -184,7 +186,8 @@ fn polluters_reach_no_player_and_no_second_hop() {
     assert!(forged > 0 && team.splitter().distrusted > 0);
     let lost: u64 =
         honest.iter().filter_map(|(_, host)| team.lost.get(host)).map(|lost| lost.len() as u64).sum();
-    assert!(lost < 200, "{lost}");
+    // They all begin at once, while a polluter may still be at the top of a stripe.
+    assert!(lost < 300, "{lost}");
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Hello { nonce: 1 },
         Message::Cookie { nonce: 1, cookie: [1; 16] },
         Message::Join { nonce: 1, cookie: [1; 16], slots: 2 },
-        Message::Welcome { nonce: 1, you: v6, time: 3, key: [8; 32], stripes: 8, head: 99 },
+        Message::Welcome { nonce: 1, you: v6, time: 3, key: [8; 32], stripes: 8, head: 99, entry: 7 },
         Message::Parent { stripe: 3, parent: HostId(4).address(), ticket },
         Message::Subscribe { stripe: 3, ticket },
         Message::Unsubscribe { stripe: 3 },
@@ -297,6 +300,7 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Goodbye,
         Message::HeadWanted { from: 5 },
         Message::HeadPart { from: 5, total: 9, bytes: Bytes::from_static(b"part") },
+        Message::Backlog { stripe: 3, from: 1 << 40 },
     ];
     for message in all {
         let bytes = message.write();
@@ -306,4 +310,35 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         }
     }
     assert_eq!(Message::read(&Bytes::from_static(&[200; 300])), None);
+}
+
+#[test]
+fn a_newcomer_begins_at_once_with_what_its_neighbours_kept() {
+    let mut team = Team::over("rate=20mbit delay=15ms±5ms", ed25519());
+    (0..12).for_each(|_| drop(team.join(Conduct::Honest)));
+    // One in fifty is an entry: the next one comes in 300 ms, the last one was here 200 ms ago.
+    team.play(3_200 * S / 1_000);
+    let before = team.splitter();
+    let newcomer = team.join(Conduct::Honest);
+    team.play(S / 4);
+    let played = &team.played[&newcomer];
+    assert!(played[0].0 < 320 && played.len() > 20, "{:?}", played.first());
+    assert!(played.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1));
+    assert_eq!(team.splitter().repaired, before.repaired, "neighbours gave it, not the splitter");
+    assert_eq!(team.lost(), 0);
+}
+
+#[test]
+fn a_team_goes_on_with_another_splitter_at_the_same_place() {
+    let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+    let peers: Vec<_> = (0..5).map(|_| team.join(Conduct::Honest)).collect();
+    team.play(3 * S);
+    let now = team.world.instant();
+    if let Some(node) = team.world.machine_mut(HostId(0)) {
+        let config = splitter::Config::new(HostId(0).address(), Seal::ed25519(&[6; 32]), [4; 32]);
+        *node = Node::Splitter(Box::new(Splitter::new(now, config)));
+    }
+    team.played.clear();
+    team.play(7 * S);
+    assert!(peers.iter().all(|peer| team.played.get(peer).is_some_and(|played| played.len() > 200)));
 }

@@ -43,12 +43,14 @@ pub enum Message {
         stripes: u8,
         /// How many bytes the head of the stream has.
         head: u32,
+        /// The newest chunk that a player may begin with; [`NONE`] where there is none yet.
+        entry: u64,
     },
     /// From whom a stripe is to be had.
     Parent {
         /// Which stripe.
         stripe: u8,
-        /// The parent.
+        /// The parent; an unspecified address is the splitter, whatever it is called.
         parent: SocketAddr,
         /// What makes the parent listen.
         ticket: Ticket,
@@ -90,6 +92,13 @@ pub enum Message {
         /// The part.
         bytes: Bytes,
     },
+    /// A newcomer wants what a stripe carried lately, from this number on.
+    Backlog {
+        /// Which stripe.
+        stripe: u8,
+        /// From where.
+        from: u64,
+    },
 }
 
 /// A child may have a stripe from its parent until a time: the splitter's word.
@@ -122,11 +131,14 @@ pub struct Sealed {
 
 /// A player may begin here, after the head.
 pub const ENTRY: u8 = 1;
+/// No chunk has this number.
+pub const NONE: u64 = u64::MAX;
 /// The most bytes of the stream in a chunk.
 pub const LONGEST: usize = 1_200;
 /// The most chunks in a group.
 pub const GROUP: usize = 16;
 const VERSION: u8 = 1;
+/// As long as what it is answered with, a welcome to an IPv6 address included.
 const HELLO_LENGTH: usize = 128;
 const MOST_NACKED: usize = 64;
 
@@ -152,7 +164,7 @@ impl Message {
                 out.put_u16(*slots);
                 out.resize(HELLO_LENGTH, 0);
             }
-            Message::Welcome { nonce, you, time, key, stripes, head } => {
+            Message::Welcome { nonce, you, time, key, stripes, head, entry } => {
                 out.put_slice(&[3, VERSION]);
                 out.put_u64(*nonce);
                 put_address(&mut out, *you);
@@ -160,6 +172,7 @@ impl Message {
                 out.put_slice(key);
                 out.put_u8(*stripes);
                 out.put_u32(*head);
+                out.put_u64(*entry);
             }
             Message::Parent { stripe, parent, ticket } => {
                 out.put_slice(&[4, *stripe]);
@@ -191,6 +204,10 @@ impl Message {
                 out.put_u32(*total);
                 out.put_slice(bytes);
             }
+            Message::Backlog { stripe, from } => {
+                out.put_slice(&[13, *stripe]);
+                out.put_u64(*from);
+            }
         }
         out.freeze()
     }
@@ -209,7 +226,8 @@ impl Message {
             3 if reader.u8()? == VERSION => {
                 let (nonce, you) = (reader.u64()?, address(&mut reader)?);
                 let (time, key) = (reader.u32()?, reader.array()?);
-                Message::Welcome { nonce, you, time, key, stripes: reader.u8()?, head: reader.u32()? }
+                let (stripes, head) = (reader.u8()?, reader.u32()?);
+                Message::Welcome { nonce, you, time, key, stripes, head, entry: reader.u64()? }
             }
             4 => Message::Parent {
                 stripe: reader.u8()?,
@@ -230,6 +248,7 @@ impl Message {
                 let (from, total) = (reader.u32()?, reader.u32()?);
                 Message::HeadPart { from, total, bytes: bytes.slice_ref(reader.rest()) }
             }
+            13 => Message::Backlog { stripe: reader.u8()?, from: reader.u64()? },
             _ => return None,
         };
         Some(message)

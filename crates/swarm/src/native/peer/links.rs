@@ -58,6 +58,8 @@ pub(super) struct Children(BTreeMap<(u8, SocketAddr), Child>);
 struct Child {
     heard: Instant,
     ticket: Ticket,
+    /// Whether it was given what came before it.
+    has_backlog: bool,
 }
 
 impl Children {
@@ -73,7 +75,13 @@ impl Children {
     }
 
     pub(super) fn add(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: Ticket) {
-        self.0.insert((stripe, child), Child { heard: now, ticket });
+        self.0.insert((stripe, child), Child { heard: now, ticket, has_backlog: false });
+    }
+
+    /// Whether a child may be given what came before it: once.
+    pub(super) fn may_have_backlog(&mut self, now: Instant, stripe: u8, child: SocketAddr) -> bool {
+        let known = self.0.get_mut(&(stripe, child)).filter(|child| child.lives(now));
+        known.is_some_and(|child| !std::mem::replace(&mut child.has_backlog, true))
     }
 
     pub(super) fn remove(&mut self, stripe: u8, child: SocketAddr) {
