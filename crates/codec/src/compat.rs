@@ -27,6 +27,10 @@ pub use quantize::Rebuild;
 pub use unpack::Unpacker;
 pub use wpt::Wpt;
 
+pub(crate) use quantize::{quantize, rebuild};
+pub(crate) use stereo::Stereo;
+pub(crate) use transform::{Kind as TransformKind, Transform};
+
 use hearing::steps as hearing_steps;
 
 /// What both ends of a call must agree upon, and how well this end works.

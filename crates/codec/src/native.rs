@@ -47,6 +47,9 @@ pub struct Decoder {
     noise: u32,
 }
 
+/// Frames of the blocks that are meant.
+pub const SIZES: [usize; 5] = [1_024, 960, 480, 240, 120];
+
 /// These bytes are no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no packet of this codec")]

@@ -55,13 +55,61 @@ impl Spectrum {
 
     /// Codes `values`, beside those of another channel at the same places where there is one. A decoder writes them.
     pub fn code(&mut self, coder: &mut impl Coder, values: &mut [i32], other: Option<&[i32]>) {
-        let (mut a, mut b, mut c) = (0_u32, 0_u32, 0_u32);
-        let mut around = 8_u32; // a mean of many before, in sixteenths
-        for (k, value) in values.iter_mut().enumerate() {
-            let beside = other.map_or(0, |other| {
-                let at = |k: usize| other.get(k).map_or(0, |x| x.unsigned_abs().min(1 << 20));
-                at(k.wrapping_sub(1)) + 2 * at(k) + at(k + 1)
-            });
+        match other {
+            Some(other) => self.run(coder, values, 0, true, |_, k| around(other, k)),
+            None => self.run(coder, values, 0, false, |_, _| 0),
+        }
+    }
+
+    /// Codes the octave bands of two channels, the coarsest first; of each up to `ends` in 64ths of it. A decoder writes them.
+    pub fn code_octaves(
+        &mut self,
+        coder: &mut impl Coder,
+        first: &mut [i32],
+        second: &mut [i32],
+        ends: [u8; 2],
+        levels: u32,
+    ) {
+        self.reset();
+        let coarsest = first.len() >> levels;
+        let end = |which: usize| usize::from(ends[which]) * first.len() / 64;
+        let (first_end, second_end) = (end(0), end(1));
+        // a coefficient is about as large as those at its time one octave below
+        let parent = |before: &[i32], k: usize| if k < coarsest { 0 } else { around(before, k / 2) };
+        self.run(coder, &mut first[..first_end], 0, false, |before, k| parent(before, k));
+        let first = &first[..first_end];
+        self.run(coder, &mut second[..second_end], 0, true, |before, k| {
+            (around(first, k) + parent(before, k)) / 2
+        });
+    }
+
+    /// Codes values that follow each other in time and begin with about the size of `begin`, beside those of another channel.
+    pub fn code_series(
+        &mut self,
+        coder: &mut impl Coder,
+        values: &mut [i32],
+        begin: u32,
+        other: Option<&[i32]>,
+    ) {
+        match other {
+            Some(other) => self.run(coder, values, begin, true, |_, k| around(other, k)),
+            None => self.run(coder, values, begin, false, |_, _| 0),
+        }
+    }
+
+    /// `beside` tells of what is known already four times about how large a value is.
+    fn run(
+        &mut self,
+        coder: &mut impl Coder,
+        values: &mut [i32],
+        begin: u32,
+        beside_other: bool,
+        beside: impl Fn(&[i32], usize) -> u32,
+    ) {
+        let (mut a, mut b, mut c) = (begin, begin, begin);
+        let mut around = (begin * 16).max(8); // a mean of many before, in sixteenths
+        for k in 0..values.len() {
+            let beside = beside(&values[..k], k);
             // sizes far above one are halved until they are near it, and the lower bits follow
             let shift = (around / 16).checked_ilog2().map_or(0, |log| log.saturating_sub(1));
             let small = |x: u32| x >> shift;
@@ -70,14 +118,14 @@ impl Spectrum {
                 bucket(small(2 * a + b)),
                 small(a).min(7) as usize * 8 + small(b).min(7) as usize,
                 bucket(around >> (1 + shift)),
-                if other.is_some() { bucket(small(beside)) } else { 40 + small(a + b + c).min(23) as usize },
+                if beside_other { bucket(small(beside)) } else { 40 + small(a + b + c).min(23) as usize },
                 place.min(31) * 2 + usize::from(a + b > 0),
                 (bucket(small(a + b + c)).min(15) * 4 + bucket(small(beside)).min(6) / 2).min(63),
             ];
-            let set = if other.is_some() { 1 } else { 0 } + if shift > 0 { 1 } else { 0 };
-            let size = self.size(coder, value.unsigned_abs(), shift, contexts, set);
-            let negative = size > 0 && coder.raw(u32::from(*value < 0), 1) == 1;
-            *value = if negative { -(size as i32) } else { size as i32 };
+            let set = if beside_other { 1 } else { 0 } + if shift > 0 { 1 } else { 0 };
+            let size = self.size(coder, values[k].unsigned_abs(), shift, contexts, set);
+            let negative = size > 0 && coder.raw(u32::from(values[k] < 0), 1) == 1;
+            values[k] = if negative { -(size as i32) } else { size as i32 };
             around = (around * 7 + (size.min(1 << 20) * 16).max(around / 8).min(1 << 24)) / 8;
             (a, b, c) = (size.min(1 << 20), a, b);
         }
@@ -130,6 +178,12 @@ impl Default for Spectrum {
     fn default() -> Spectrum {
         Spectrum::new()
     }
+}
+
+/// Four times the mean size about a place.
+fn around(values: &[i32], k: usize) -> u32 {
+    let at = |k: usize| values.get(k).map_or(0, |x| x.unsigned_abs().min(1 << 20));
+    at(k.wrapping_sub(1)) + 2 * at(k) + at(k + 1)
 }
 
 /// Sizes on a scale that grows coarser: four steps an octave from 8 on.
