@@ -29,6 +29,11 @@ touch "$work/lock"
 xargs -a "$work/programs" -d '\n' -n 1 -P "${JOBS:-2}" bash -c 'one "$1"' one
 ${CARGO:-cargo} test --workspace --locked --doc --quiet
 if [ -s "$work/failed" ]; then
+  # once more what went wrong, where it is found: at the end
+  while read -r name; do
+    echo "---- $name"
+    grep -E -A 3 "panicked at|^Error: |\.\.\. FAILED" "$work/${name//\//_}.log" | head -60
+  done <"$work/failed" >&2
   echo "failed: $(tr '\n' ' ' <"$work/failed")" >&2
   exit 1
 fi

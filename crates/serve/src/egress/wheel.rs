@@ -31,6 +31,11 @@ impl Tick {
         Tick(u64::try_from(age.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// The first tick at which a reactor is no younger than `age`: nothing that waits for it comes too early.
+    pub(super) fn not_before(age: Duration) -> Tick {
+        Tick(u64::try_from(age.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX))
+    }
+
     /// The time from `earlier` to here.
     pub(super) fn since(self, earlier: Tick) -> Duration {
         let ticks = u32::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(u32::MAX);

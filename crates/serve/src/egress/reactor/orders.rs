@@ -94,7 +94,7 @@ impl Reactor {
         let place = Place::new(joining.framing, joining.head, joining.intro.unwrap_or_default())
             .catching_up(joining.catch_up);
         let ring = joining.pace.ring(self.crowds[crowd].reel.rate());
-        let expires = joining.expires.map(|at| Tick::at(at.saturating_duration_since(self.began)));
+        let expires = joining.expires.map(|at| Tick::not_before(at.saturating_duration_since(self.began)));
         self.listeners.insert(Listener {
             wire,
             session: joining.session,
