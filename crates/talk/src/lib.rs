@@ -8,6 +8,7 @@ pub mod compat;
 mod conceal;
 pub mod native;
 mod paced;
+pub mod secure;
 
 pub use conceal::Conceal;
 pub use paced::{Call, Ended, Paced, Sound};

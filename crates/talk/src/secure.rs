@@ -1,0 +1,566 @@
+//! Lets two ends of a call know each other, so that nobody else listens in or speaks for them.
+//!
+//! A handshake of three messages (Noise XX; what both know, if anything, goes into the third) makes a session; datagrams of a session are
+//! sealed with ChaCha20-Poly1305, their first twelve bytes readable and authenticated. What each kind of datagram looks like:
+//!
+//! ```text
+//! first   1 | version | caller's id 4 | cookie 16 | message 48 | zeros up to 160
+//! second  2 | version | answerer's id 4 | caller's id 4 | message 100
+//! third   3 | version | caller's id 4 | answerer's id 4 | message 68
+//! bring   4 | version | caller's id 4 | cookie 16
+//! refuse  5 | version | caller's id 4 | why
+//! reset   6 | version | the number of what nobody here can open 4
+//! sealed  128 and flags | of the caller's choice 1 | receiver's index | of the caller's choice 1 | number 4 | media time 4 | body | tag 16
+//! ```
+//!
+//! No answer is longer than what it answers. Sealed datagrams are looked at in place: nothing is allocated for what does not open.
+
+mod door;
+mod handshake;
+mod identity;
+mod keys;
+mod session;
+mod window;
+
+pub use identity::{Identity, NoKey, PublicKey, Secret, Words};
+pub use session::{Head, Opened};
+
+use bytes::Bytes;
+use door::{COOKIE, Door, Knock};
+use handshake::{Agreed, HELLO, Handshake, MESSAGES};
+use keys::TAG;
+use session::Session;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How a call is kept to its two ends.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who is called; nobody where one only waits to be called.
+    pub peer: Option<SocketAddr>,
+    /// What both know. Without it, and without known keys, callers from other addresses than the peer's are not let in.
+    pub secret: Secret,
+    /// Who one is. A key of one run is enough; one that stays lets others recognise it.
+    pub identity: Identity,
+    /// The keys that are let in, if not everybody's.
+    pub known: Option<Vec<PublicKey>>,
+    /// What the other end is told of this one.
+    pub hello: [u8; 4],
+}
+
+/// What happened between the two ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session began.
+    Opened {
+        /// Where the other end is.
+        peer: SocketAddr,
+        /// Its key.
+        key: PublicKey,
+        /// To be compared with what it shows.
+        words: Words,
+        /// What it says of itself.
+        hello: [u8; 4],
+        /// Whether its key is that of the session before.
+        again: bool,
+    },
+    /// The other end does not want us.
+    Refused(Reason),
+    /// Somebody was not let in.
+    TurnedAway(SocketAddr, Reason),
+    /// The other end is at another address now.
+    Moved(SocketAddr),
+}
+
+/// Why an end does not let another in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// They do not know the same.
+    Secret,
+    /// There is a call already.
+    Busy,
+    /// Its key is none of those that are let in.
+    Unknown,
+    /// It speaks another version of this protocol.
+    Version,
+}
+
+/// What came so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sealed datagrams that opened.
+    pub opened: u64,
+    /// Datagrams that were nothing, or were there before.
+    pub refused: u64,
+    /// Handshakes that were begun for somebody else.
+    pub knocks: u64,
+}
+
+/// The sessions of one end. Holds two sessions, the newest of which is spoken in, eight handshakes that others began (the oldest leaves
+/// first), 64 datagrams to send and 32 events (likewise).
+pub struct Secure {
+    config: Config,
+    door: Door,
+    chance: blake3::OutputReader,
+    asking: Option<Asking>,
+    /// Not before this time is it asked again.
+    ask_at: Option<Instant>,
+    answering: VecDeque<Answering>,
+    sessions: VecDeque<Session>,
+    outgoing: VecDeque<(SocketAddr, Bytes)>,
+    events: VecDeque<Event>,
+    stats: Stats,
+    resets: u32,
+}
+
+/// Our handshake.
+struct Asking {
+    state: Handshake,
+    to: SocketAddr,
+    id: u32,
+    first: Vec<u8>,
+    began: Instant,
+    next: Instant,
+    pause: Duration,
+}
+
+/// A handshake of another's.
+struct Answering {
+    state: Handshake,
+    from: SocketAddr,
+    id: u32,
+    their_id: u32,
+    began: Instant,
+}
+
+impl Secure {
+    /// Draws what it needs from `seed`, which is to be used once.
+    pub fn new(config: Config, seed: [u8; 32]) -> Secure {
+        let mut chance = blake3::Hasher::new_keyed(&seed).finalize_xof();
+        let mut secret = [0; 32];
+        chance.fill(&mut secret);
+        Secure {
+            config,
+            door: Door::new(secret),
+            chance,
+            asking: None,
+            ask_at: None,
+            answering: VecDeque::new(),
+            sessions: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            resets: 0,
+        }
+    }
+
+    /// What came so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Whether there is a session to speak in.
+    pub fn is_open(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// When the other end was heard last in the newest session.
+    pub fn heard(&self) -> Option<Instant> {
+        self.sessions.front()?.heard
+    }
+
+    /// Where the other end is.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.sessions.front().map(|session| session.peer)
+    }
+
+    /// Whether a datagram is nothing at first sight; those need not be kept for [`arrive`](Secure::arrive).
+    pub fn is_nothing(&self, datagram: &[u8]) -> bool {
+        match datagram.first() {
+            Some(kind) if kind & SEALED != 0 => {
+                let index = datagram.get(2).copied();
+                datagram.len() < SHORTEST
+                    || datagram.len() > LONGEST
+                    || self.is_open() && !self.sessions.iter().any(|session| Some(session.ours) == index)
+            }
+            Some(1..=6) => datagram.len() < 6 || datagram.len() > FIRST,
+            _ => true,
+        }
+    }
+
+    /// A datagram came; what was sealed in it by the other end is copied into `body`, which is emptied first.
+    pub fn arrive(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        body: &mut Vec<u8>,
+    ) -> Option<Opened> {
+        body.clear();
+        if self.is_nothing(datagram) {
+            self.stats.refused += 1;
+            return None;
+        }
+        if datagram[0] & SEALED != 0 {
+            let opened = self.open(now, from, datagram, body);
+            *(if opened.is_some() { &mut self.stats.opened } else { &mut self.stats.refused }) += 1;
+            return opened;
+        }
+        let was_good = match datagram[0] {
+            1 => self.first(now, from, datagram),
+            2 => self.second(now, from, datagram),
+            3 => self.third(now, from, datagram),
+            4 => self.bring(now, from, datagram),
+            5 => self.refused(now, from, datagram),
+            _ => self.reset(now, from, datagram),
+        };
+        self.stats.refused += u64::from(was_good.is_none());
+        None
+    }
+
+    /// Seals a datagram for the other end, to be sent; its number, if there is a session.
+    pub fn seal(&mut self, head: Head, body: &[u8]) -> Option<u64> {
+        let session = self.sessions.front_mut()?;
+        let (number, datagram) = session.seal(head, body);
+        let to = session.peer;
+        self.send(to, datagram.into());
+        Some(number)
+    }
+
+    /// What is to be done by now; to be called every few milliseconds.
+    pub fn wake(&mut self, now: Instant) {
+        self.answering.retain(|answering| now.duration_since(answering.began) < PATIENCE);
+        self.sessions.retain(|session| !session.is_over(now));
+        let mut repeated = Vec::new();
+        for session in &mut self.sessions {
+            repeated.extend(session.repeat(now));
+        }
+        repeated.into_iter().for_each(|(to, third)| self.send(to, third));
+        self.ask(now);
+    }
+
+    /// What is to be sent, until there is nothing more.
+    pub fn transmit(&mut self) -> Option<(SocketAddr, Bytes)> {
+        self.outgoing.pop_front()
+    }
+
+    /// What happened, until there is nothing more.
+    pub fn event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Asks for a session where there should be one.
+    fn ask(&mut self, now: Instant) {
+        if self.asking.as_ref().is_some_and(|asking| now.duration_since(asking.began) > PATIENCE) {
+            self.asking = None;
+        }
+        if let Some(asking) = &mut self.asking {
+            if now >= asking.next {
+                asking.pause = (asking.pause * 3 / 2).min(SLOWEST);
+                asking.next = now + asking.pause;
+                let (to, first) = (asking.to, Bytes::copy_from_slice(&asking.first));
+                self.send(to, first);
+            }
+            return;
+        }
+        let silent = self.sessions.front().is_none_or(|session| session.silence(now) > SILENT);
+        if self.config.peer.is_some() && silent && self.ask_at.is_none_or(|at| at <= now) {
+            self.begin(now, FASTEST);
+        }
+    }
+
+    /// Begins a handshake with whoever is called, or was spoken with last.
+    fn begin(&mut self, now: Instant, pause: Duration) -> Option<()> {
+        let to = self.peer().or(self.config.peer)?;
+        let (id, chance) = (self.new_id(), self.draw());
+        let mut state = Handshake::initiator(&self.config.identity, &self.config.secret, chance)?;
+        let mut first = vec![1, VERSION];
+        first.extend_from_slice(&id.to_be_bytes());
+        first.extend_from_slice(&[0; COOKIE]);
+        state.write(&[], &mut first)?;
+        first.resize(FIRST, 0);
+        self.send(to, Bytes::copy_from_slice(&first));
+        let next = now + pause;
+        self.asking = Some(Asking { state, to, id, first, began: now, next, pause });
+        Some(())
+    }
+
+    /// Somebody calls.
+    fn first(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        if datagram.len() != FIRST {
+            return None;
+        }
+        let id = word(datagram, 2)?;
+        let message = datagram.get(22..22 + MESSAGES[0])?;
+        if !self.admits(from) {
+            return None;
+        }
+        if let Some(asking) = self.asking.as_ref().filter(|asking| asking.to.ip() == from.ip()) {
+            // both call at once: the greater key's call is the one that counts
+            if *message <= asking.first[22..22 + MESSAGES[0]] {
+                return Some(());
+            }
+            self.asking = None;
+            self.ask_at = Some(now + SILENT);
+        }
+        let cookie = datagram[6..22].try_into().ok()?;
+        match self.door.knock(now, from, &cookie) {
+            Knock::Enter => {}
+            Knock::Ignore => return None,
+            Knock::Bring(cookie) => {
+                let mut answer = vec![4, VERSION];
+                answer.extend_from_slice(&id.to_be_bytes());
+                answer.extend_from_slice(&cookie);
+                self.send(from, answer.into());
+                return Some(());
+            }
+        }
+        self.stats.knocks += 1;
+        if datagram[1] != VERSION {
+            self.refuse(from, id, Reason::Version);
+            return Some(());
+        }
+        let chance = self.draw();
+        let mut state = Handshake::responder(&self.config.identity, &self.config.secret, chance)?;
+        state.read(message)?;
+        let ours = self.new_id();
+        let mut second = vec![2, VERSION];
+        second.extend_from_slice(&ours.to_be_bytes());
+        second.extend_from_slice(&id.to_be_bytes());
+        state.write(&self.config.hello, &mut second)?;
+        self.send(from, second.into());
+        if self.answering.len() == ANSWERING {
+            self.answering.pop_front();
+        }
+        self.answering.push_back(Answering { state, from, id: ours, their_id: id, began: now });
+        Some(())
+    }
+
+    /// Our call is answered.
+    fn second(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        let (theirs, id) = (word(datagram, 2)?, word(datagram, 6)?);
+        let mut asking = self.asking.take_if(|asking| asking.id == id)?;
+        let Some(hello) = asking.state.read(&datagram[10..]) else {
+            // somebody else's answer cannot be told from a broken one: it is asked anew
+            self.ask_at = Some(now + FASTEST);
+            return None;
+        };
+        let mut third = vec![3, VERSION];
+        third.extend_from_slice(&id.to_be_bytes());
+        third.extend_from_slice(&theirs.to_be_bytes());
+        asking.state.write(&self.config.hello, &mut third)?;
+        let agreed = asking.state.finish()?;
+        if let Some(reason) = self.keeps_out(&agreed) {
+            self.push(Event::TurnedAway(from, reason));
+            self.push(Event::Refused(reason));
+            return Some(());
+        }
+        let third = Bytes::from(third);
+        self.send(from, third.clone());
+        self.enter(Session::new(now, from, (id, theirs), agreed, hello, Some(third)));
+        Some(())
+    }
+
+    /// Who called proves that it knows what we know.
+    fn third(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        let (theirs, id) = (word(datagram, 2)?, word(datagram, 6)?);
+        if self.sessions.iter().any(|session| session.id == id) {
+            return Some(()); // heard before
+        }
+        let at = self.answering.iter().position(|a| a.id == id && a.their_id == theirs && a.from == from)?;
+        let mut answering = self.answering.remove(at)?;
+        let hello = answering.state.read(&datagram[10..]);
+        let turned_away = match hello {
+            None => Some(Reason::Secret),
+            Some(_) => None,
+        };
+        let agreed = if turned_away.is_none() { answering.state.finish() } else { None };
+        let busy = |agreed: &Agreed| self.is_busy(now, from, agreed).then_some(Reason::Busy);
+        let reason = turned_away
+            .or_else(|| agreed.as_ref().and_then(|agreed| self.keeps_out(agreed).or(busy(agreed))));
+        if let Some(reason) = reason {
+            self.refuse(from, theirs, reason);
+            self.push(Event::TurnedAway(from, reason));
+            return Some(());
+        }
+        self.enter(Session::new(now, from, (id, theirs), agreed?, hello?, None));
+        Some(())
+    }
+
+    /// We are to show that we are where we say.
+    fn bring(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        let id = word(datagram, 2)?;
+        let asking = self.asking.as_mut().filter(|asking| asking.id == id && asking.to == from)?;
+        asking.first[6..22].copy_from_slice(datagram.get(6..22)?);
+        asking.next = now;
+        Some(())
+    }
+
+    /// We are not wanted: said to one who is in the middle of a handshake, or it means nothing.
+    fn refused(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        let id = word(datagram, 2)?;
+        let reason = match datagram.get(6)? {
+            1 => Reason::Secret,
+            2 => Reason::Busy,
+            3 => Reason::Unknown,
+            _ => Reason::Version,
+        };
+        let was = self.sessions.len();
+        self.sessions.retain(|session| !(session.id == id && session.peer == from && session.is_unheard()));
+        let asked = self.asking.take_if(|asking| asking.id == id && asking.to == from);
+        if self.sessions.len() == was && asked.is_none() {
+            return None;
+        }
+        self.ask_at = Some(now + SLOWEST);
+        self.push(Event::Refused(reason));
+        Some(())
+    }
+
+    /// The other end has forgotten us.
+    fn reset(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<()> {
+        let number = word(datagram, 2)?;
+        let session = self.sessions.front()?;
+        let recent = session.next().wrapping_sub(u64::from(number)) as u32;
+        let fits = session.peer == from && recent < 64 && session.silence(now) > FORGETFUL;
+        if fits && self.asking.is_none() && self.ask_at.is_none_or(|at| at <= now) {
+            self.ask_at = Some(now + FASTEST);
+            self.begin(now, FASTEST)?;
+        }
+        fits.then_some(())
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        body: &mut Vec<u8>,
+    ) -> Option<Opened> {
+        let Some(session) = self.sessions.iter_mut().find(|session| session.ours == datagram[2]) else {
+            // somebody who believes to be in a session with us; a few are told
+            self.resets = self.resets.wrapping_add(1);
+            if self.resets.is_multiple_of(4) || self.resets < 4 {
+                let reset = [&[6, VERSION], &datagram[4..8]].concat();
+                self.send(from, reset.into());
+            }
+            return None;
+        };
+        let opened = session.open(now, datagram, body)?;
+        if opened.is_newest && session.peer != from {
+            session.peer = from;
+            self.push(Event::Moved(from));
+        }
+        Some(opened)
+    }
+
+    fn enter(&mut self, session: Session) {
+        let again = self.sessions.iter().any(|old| old.key == session.key);
+        let Session { peer, key, words, hello, .. } = session;
+        self.push(Event::Opened { peer, key, words, hello, again });
+        (self.asking, self.ask_at) = (None, None);
+        self.sessions.push_front(session);
+        self.sessions.truncate(SESSIONS);
+        self.resets = 0;
+    }
+
+    /// Whether one at this address may try.
+    fn admits(&self, from: SocketAddr) -> bool {
+        let anybody = self.config.secret.is_said || self.config.known.is_some();
+        anybody || self.config.peer.is_none_or(|peer| peer.ip() == from.ip())
+    }
+
+    fn keeps_out(&self, agreed: &Agreed) -> Option<Reason> {
+        let unknown = self.config.known.as_ref().is_some_and(|known| !known.contains(&agreed.key));
+        unknown.then_some(Reason::Unknown)
+    }
+
+    /// Whether there is a call with somebody else. One who began anew is the same: by its key, or by its address.
+    fn is_busy(&self, now: Instant, from: SocketAddr, agreed: &Agreed) -> bool {
+        let session = self.sessions.front();
+        session.is_some_and(|session| {
+            session.silence(now) < ALIVE && session.key != agreed.key && session.peer != from
+        })
+    }
+
+    fn refuse(&mut self, to: SocketAddr, id: u32, reason: Reason) {
+        let mut answer = vec![5, VERSION];
+        answer.extend_from_slice(&id.to_be_bytes());
+        answer.push(match reason {
+            Reason::Secret => 1,
+            Reason::Busy => 2,
+            Reason::Unknown => 3,
+            Reason::Version => 4,
+        });
+        self.send(to, answer.into());
+    }
+
+    fn send(&mut self, to: SocketAddr, datagram: Bytes) {
+        if self.outgoing.len() == OUTGOING {
+            self.outgoing.pop_front();
+        }
+        self.outgoing.push_back((to, datagram));
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn draw(&mut self) -> [u8; 32] {
+        let mut drawn = [0; 32];
+        self.chance.fill(&mut drawn);
+        drawn
+    }
+
+    /// An id whose lowest byte, by which datagrams say their session, is not in use.
+    fn new_id(&mut self) -> u32 {
+        loop {
+            let drawn = self.draw();
+            let id = u32::from_be_bytes([drawn[0], drawn[1], drawn[2], drawn[3]]);
+            if !self.sessions.iter().any(|session| session.ours == id as u8) {
+                return id;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Secure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secure").field("sessions", &self.sessions.len()).field("stats", &self.stats).finish()
+    }
+}
+
+fn word(datagram: &[u8], at: usize) -> Option<u32> {
+    datagram.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+const VERSION: u8 = 1;
+const SEALED: u8 = 128;
+/// Bytes of the first message: more than any answer to it.
+const FIRST: usize = 160;
+/// Bytes of a sealed datagram.
+const SHORTEST: usize = Head::LENGTH + TAG;
+const LONGEST: usize = 1_500;
+const SESSIONS: usize = 2;
+const ANSWERING: usize = 8;
+const OUTGOING: usize = 64;
+const EVENTS: usize = 32;
+/// How long a handshake may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon, and how seldom at last, it is asked again.
+const FASTEST: Duration = Duration::from_millis(80);
+const SLOWEST: Duration = Duration::from_secs(1);
+/// After so much silence a caller asks anew.
+const SILENT: Duration = Duration::from_millis(400);
+/// After so much, one who says it has forgotten us is believed.
+const FORGETFUL: Duration = Duration::from_millis(30);
+/// A call in which somebody spoke so lately is not given up for another.
+const ALIVE: Duration = Duration::from_secs(2);
+
+const _: () = assert!(10 + MESSAGES[1] <= FIRST && HELLO == 4);
+
+#[cfg(test)]
+mod tests;
