@@ -4,6 +4,7 @@ mod intake;
 mod outlet;
 mod peer;
 mod place;
+mod simulate;
 mod splitter;
 
 use crate::{output::Console, run};
@@ -19,6 +20,8 @@ pub enum Swarm {
     Peer(peer::Peer),
     /// Join a team as one that also reports what is missing
     Monitor(peer::Peer),
+    /// Run a team in virtual time
+    Simulate(simulate::Simulate),
 }
 
 impl Swarm {
@@ -31,6 +34,7 @@ impl Swarm {
             Swarm::Splitter(splitter) => run::block_on(splitter.run(console)),
             Swarm::Peer(peer) => run::block_on(peer.run(console, false)),
             Swarm::Monitor(peer) => run::block_on(peer.run(console, true)),
+            Swarm::Simulate(simulate) => simulate.run(console),
         }
     }
 }

@@ -15,6 +15,7 @@ mod monitor;
 pub mod native;
 mod number;
 pub mod peer;
+pub mod simulate;
 pub mod splitter;
 pub mod wire;
 

@@ -7,7 +7,7 @@ mod proof;
 use super::{
     playout::{Next, Playout},
     seal::Key,
-    wire::{ENTRY, LONGEST, Message, NONE, Sealed, Ticket},
+    wire::{ENTRY, FORGERY, LONGEST, Message, NONE, Sealed, Ticket},
 };
 use bytes::{Bytes, BytesMut};
 use levada_link::{Chance, Input, Machine, Output, Transmit};
@@ -92,6 +92,28 @@ pub struct Stats {
     pub joins: u64,
     /// The most that a chunk had been passed on.
     pub hops: u8,
+}
+
+impl std::ops::Add for Stats {
+    type Output = Stats;
+
+    /// Sums; of hops, the most.
+    fn add(self, other: Stats) -> Stats {
+        Stats {
+            played: self.played + other.played,
+            lost: self.lost + other.lost,
+            received: self.received + other.received,
+            duplicates: self.duplicates + other.duplicates,
+            forged: self.forged + other.forged,
+            sent_bytes: self.sent_bytes + other.sent_bytes,
+            received_bytes: self.received_bytes + other.received_bytes,
+            asked: self.asked + other.asked,
+            given: self.given + other.given,
+            refused: self.refused + other.refused,
+            joins: self.joins + other.joins,
+            hops: self.hops.max(other.hops),
+        }
+    }
 }
 
 /// A native peer.
@@ -381,7 +403,7 @@ impl Peer {
 
     fn as_it_goes_on(&self, sealed: &Sealed) -> Bytes {
         if self.config.conduct == Conduct::Polluter {
-            let data = vec![0x66; sealed.data.len()].into();
+            let data = vec![FORGERY; sealed.data.len()].into();
             return Sealed { data, ..sealed.clone() }.write(sealed.hops + 1);
         }
         sealed.write(sealed.hops + 1)

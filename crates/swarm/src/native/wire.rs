@@ -137,6 +137,8 @@ pub const NONE: u64 = u64::MAX;
 pub const LONGEST: usize = 1_200;
 /// The most chunks in a group.
 pub const GROUP: usize = 16;
+/// What a polluter fills its chunks with, in simulations.
+pub const FORGERY: u8 = 0x66;
 const VERSION: u8 = 1;
 /// As long as what it is answered with, a welcome to an IPv6 address included.
 const HELLO_LENGTH: usize = 128;
@@ -302,6 +304,11 @@ impl Sealed {
         let fits = (1..=LONGEST).contains(&data.len());
         fits.then_some(Sealed { number, flags, hops, place: (at, count), siblings, signature, data })
     }
+}
+
+/// Whether a datagram is a chunk that a simulated polluter forged.
+pub fn is_forged(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&7) && bytes.ends_with(&[FORGERY; 4])
 }
 
 fn put_address(out: &mut BytesMut, address: SocketAddr) {

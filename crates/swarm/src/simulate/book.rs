@@ -1,0 +1,148 @@
+//! What is noted while a scenario runs: who played what when, and what it cost.
+
+use super::histogram::Histogram;
+use serde::Serialize;
+
+/// The account of a run.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// When each chunk was fed, in nanoseconds.
+    pub(super) fed: Vec<u64>,
+    pub(super) seats: Vec<Seat>,
+    /// From when on it counts.
+    pub(super) settle: u64,
+    /// How late a chunk may be before its team counts as not recovered.
+    pub(super) late: u64,
+    /// Of chunks that honest peers played, in microseconds.
+    pub(super) lag: Histogram,
+    /// From coming to the first chunk played, likewise.
+    pub(super) start: Histogram,
+    pub(super) played: u64,
+    pub(super) lost: u64,
+    pub(super) never_began: u64,
+    pub(super) forged_played: u64,
+    /// When the last chunk was fed that somebody missed or got late, after `since`.
+    pub(super) harmed: u64,
+    /// When the last event happened.
+    pub(super) since: Option<u64>,
+    /// Upload of peers in parts of a thousand of the stream.
+    pub(super) upload: Histogram,
+    pub(super) second: Second,
+    pub(super) second_lag: Histogram,
+    pub(super) seconds: Vec<Second>,
+}
+
+/// A peer in the account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seat {
+    pub(super) honest: bool,
+    pub(super) joined: u64,
+    /// When it played first, and the number after that which it was told last.
+    pub(super) began: Option<u64>,
+    pub(super) next: u64,
+    /// What it had sent when measuring began.
+    pub(super) sent: u64,
+}
+
+/// What happened in one second.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Second {
+    /// When it was over, in seconds.
+    pub time: f64,
+    /// Peers that were there.
+    pub peers: usize,
+    /// Chunks that honest peers played.
+    pub played: u64,
+    /// Chunks that they missed.
+    pub lost: u64,
+    /// The median of the lag of those played, in seconds.
+    pub lag_p50: f64,
+    /// What one in a hundred of them exceeded.
+    pub lag_p99: f64,
+    /// What the source uploaded, as a multiple of the stream.
+    pub source_upload: f64,
+}
+
+impl Book {
+    pub(super) fn played(&mut self, now: u64, seat: usize, number: u64, data: &[u8]) {
+        let Some(fed) = self.fed.get(number as usize).copied() else {
+            self.forged_played += 1;
+            return;
+        };
+        if data.get(..8) != Some(&number.to_be_bytes()[..]) {
+            self.forged_played += 1;
+        }
+        let seat = &mut self.seats[seat];
+        seat.next = number + 1;
+        if seat.began.is_none() {
+            seat.began = Some(now);
+            if seat.honest && seat.joined >= self.settle {
+                self.start.add((now - seat.joined) / 1_000);
+            }
+        }
+        if !seat.honest || fed < self.settle {
+            return;
+        }
+        let lag = now.saturating_sub(fed);
+        self.played += 1;
+        self.lag.add(lag / 1_000);
+        self.second.played += 1;
+        self.second_lag.add(lag / 1_000);
+        if lag > self.late {
+            self.harm(fed);
+        }
+    }
+
+    pub(super) fn lost(&mut self, seat: usize, number: u64) {
+        let seat = &mut self.seats[seat];
+        seat.next = number + 1;
+        let fed = self.fed.get(number as usize).copied().unwrap_or_default();
+        if seat.honest && fed >= self.settle {
+            self.lost += 1;
+            self.second.lost += 1;
+            self.harm(fed);
+        }
+    }
+
+    fn harm(&mut self, fed: u64) {
+        if self.since.is_some_and(|since| fed >= since) {
+            self.harmed = self.harmed.max(fed);
+        }
+    }
+
+    /// A peer leaves, or all is over: what it should have played by now and did not counts as missed.
+    pub(super) fn close(&mut self, now: u64, seat: usize) {
+        let Seat { honest, joined, began, next, .. } = self.seats[seat];
+        if !honest {
+            return;
+        }
+        let due = now.saturating_sub(self.late.max(GRACE));
+        if began.is_none() {
+            self.never_began += u64::from(joined + PATIENCE < now);
+            return;
+        }
+        let owed = self.fed.partition_point(|fed| *fed < due) as u64;
+        for number in next..owed {
+            self.lost(seat, number);
+        }
+    }
+
+    /// A second is over.
+    pub(super) fn turn(&mut self, now: u64, peers: usize, source_upload: f64) {
+        let lag = std::mem::take(&mut self.second_lag);
+        let second = Second {
+            time: now as f64 / 1e9,
+            peers,
+            lag_p50: lag.quantile(0.5) as f64 / 1e6,
+            lag_p99: lag.quantile(0.99) as f64 / 1e6,
+            source_upload,
+            ..std::mem::take(&mut self.second)
+        };
+        self.seconds.push(second);
+    }
+}
+
+/// What may be under way when all is over.
+const GRACE: u64 = 2_000_000_000;
+/// Who has not begun after so long never will.
+const PATIENCE: u64 = 8_000_000_000;

@@ -1,0 +1,128 @@
+//! What lives at a host of a simulated world: one of the machines, behind what its network does to it.
+
+use super::scenario::Nat;
+use crate::native::{Peer, Splitter, peer, splitter, wire::is_forged};
+use levada_link::{Input, Machine, Output, Transmit, world::HostId};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// A host's machine.
+pub(super) struct Node {
+    pub(super) role: Role,
+    door: Option<Box<Door>>,
+    /// Where there are polluters.
+    guard: Option<Arc<Guard>>,
+}
+
+pub(super) enum Role {
+    Splitter(Box<Splitter>),
+    Peer(Box<Peer>),
+}
+
+pub(super) enum Told {
+    Splitter(#[allow(dead_code)] splitter::Event),
+    Peer(peer::Event),
+}
+
+/// Looks for forged chunks that come from honest hosts.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// By host.
+    pub(super) honest: Vec<bool>,
+    /// Forged chunks that an honest peer passed on.
+    pub(super) passed_on: AtomicU64,
+}
+
+/// What lets datagrams in.
+struct Door {
+    kind: Nat,
+    /// Of every host.
+    kinds: Arc<[Nat]>,
+    /// To whom something went out.
+    sent: BTreeSet<HostId>,
+}
+
+impl Node {
+    pub(super) fn new(role: Role, at: HostId, kinds: &Arc<[Nat]>, guard: Option<Arc<Guard>>) -> Node {
+        let kind = kinds.get(at.0 as usize).copied().unwrap_or_default();
+        let symmetric = kinds.contains(&Nat::Symmetric);
+        // Who is not behind anything needs a door only to know whom it cannot have answered.
+        let door = (kind != Nat::None || symmetric).then(|| Door {
+            kind,
+            kinds: kinds.clone(),
+            sent: BTreeSet::new(),
+        });
+        Node { role, door: door.map(Box::new), guard }
+    }
+
+    fn lets_in(&self, input: &Input) -> bool {
+        let (Some(door), Input::Datagram { from, .. }) = (&self.door, input) else { return true };
+        HostId::at(*from).is_some_and(|from| door.lets_in(from))
+    }
+}
+
+impl Door {
+    fn lets_in(&self, from: HostId) -> bool {
+        let theirs = self.kinds.get(from.0 as usize).copied().unwrap_or_default();
+        let sent = self.sent.contains(&from);
+        match self.kind {
+            Nat::None => true,
+            Nat::FullCone => !self.sent.is_empty(),
+            Nat::Restricted => sent,
+            // A symmetric one sends from a port that this one did not send to.
+            Nat::PortRestricted | Nat::Symmetric => sent && theirs != Nat::Symmetric && !self.strange(theirs),
+        }
+    }
+
+    /// Whether who is behind `theirs` cannot have learnt the port that a symmetric one sends from.
+    fn strange(&self, theirs: Nat) -> bool {
+        self.kind == Nat::Symmetric && theirs == Nat::PortRestricted
+    }
+}
+
+impl Machine for Node {
+    type Event = Told;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        if !self.lets_in(&input) {
+            return;
+        }
+        if let (Some(guard), Input::Datagram { from, bytes }) = (&self.guard, &input) {
+            let host = HostId::at(*from).map_or(0, |host| host.0 as usize);
+            if guard.honest.get(host).copied().unwrap_or(true) && is_forged(bytes) {
+                guard.passed_on.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        match &mut self.role {
+            Role::Splitter(splitter) => splitter.handle(now, input),
+            Role::Peer(peer) => peer.handle(now, input),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Output<Told> {
+        let output = match &mut self.role {
+            Role::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
+            Role::Peer(peer) => told(peer.poll(now), Told::Peer),
+        };
+        if let (Some(door), Output::Send(Transmit::Datagram { to, .. })) = (&mut self.door, &output)
+            && let Some(to) = HostId::at(*to)
+        {
+            door.sent.insert(to);
+        }
+        output
+    }
+}
+
+fn told<E>(output: Output<E>, wrap: impl Fn(E) -> Told) -> Output<Told> {
+    match output {
+        Output::Send(transmit) => Output::Send(transmit),
+        Output::Event(event) => Output::Event(wrap(event)),
+        Output::Wait(until) => Output::Wait(until),
+    }
+}

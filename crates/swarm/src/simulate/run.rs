@@ -1,0 +1,319 @@
+//! Runs a scenario: brings peers, feeds the splitter, and lets things happen when they are due.
+
+use super::{
+    book::{Book, Seat},
+    cast::{Session, cast, nanos, region_names, ways},
+    node::{Guard, Node, Role, Told},
+    report::{Report, Totals},
+    scenario::{ConductKind, Nat, Scenario, ScenarioError, SealKind},
+};
+use crate::native::{Peer, Seal, Splitter, peer, splitter};
+use levada_link::{
+    Chance, World,
+    world::{Access, HostId},
+};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// A scenario that is being run.
+pub struct Simulation {
+    scenario: Scenario,
+    world: World<Node>,
+    cast: Vec<Session>,
+    kinds: Arc<[Nat]>,
+    guard: Option<Arc<Guard>>,
+    access: Vec<Access>,
+    agenda: BinaryHeap<Reverse<(u64, u64, Act)>>,
+    noted: u64,
+    chance: Chance,
+    book: Book,
+    present: usize,
+    chunk: Vec<u8>,
+    totals: Totals,
+    /// What the source had sent and been fed when the last second began.
+    source: (u64, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Settle,
+    Second,
+    Join(u32),
+    Leave(u32),
+    Vanish(u32),
+    Event(u32),
+    Feed(u64),
+}
+
+impl Simulation {
+    /// The scenario before anything happened. Where its clock begins changes nothing.
+    ///
+    /// # Errors
+    /// A link that cannot be.
+    pub fn new(start: Instant, scenario: Scenario) -> Result<Simulation, ScenarioError> {
+        let cast = cast(&scenario);
+        let group = |session: &Session| &scenario.peers[session.group];
+        let kinds: Arc<[Nat]> =
+            std::iter::once(Nat::None).chain(cast.iter().map(|session| group(session).nat)).collect();
+        let forges = |session: &Session| group(session).conduct == ConductKind::Polluter;
+        let honest: Vec<_> =
+            std::iter::once(true).chain(cast.iter().map(|session| !forges(session))).collect();
+        let guard = honest.contains(&false).then(|| Arc::new(Guard { honest, passed_on: AtomicU64::new(0) }));
+        let names = region_names(&scenario);
+        let region = |session: &Session| {
+            names.iter().position(|name| *name == group(session).region).unwrap_or_default() as u8
+        };
+        let regions = std::iter::once(0).chain(cast.iter().map(region)).collect();
+        let mut world = World::new(start, scenario.seed);
+        world.core(ways(&scenario, regions));
+        let mut simulation = Simulation {
+            access: scenario.peers.iter().map(|peers| peers.link.access()).collect(),
+            agenda: BinaryHeap::new(),
+            noted: 0,
+            chance: Chance::new(scenario.seed, 99),
+            book: Book { settle: nanos(scenario.settle), late: nanos(scenario.late), ..Book::default() },
+            present: 0,
+            chunk: vec![1; scenario.stream.bytes],
+            totals: Totals::default(),
+            source: (0, 0),
+            world,
+            cast,
+            kinds,
+            guard,
+            scenario,
+        };
+        simulation.open(start)?;
+        Ok(simulation)
+    }
+
+    /// Brings the splitter, and notes what is sure to happen.
+    fn open(&mut self, start: Instant) -> Result<(), ScenarioError> {
+        let team = &self.scenario.team;
+        let seal = match team.seal {
+            SealKind::Ed25519 => Seal::ed25519(&[5; 32]),
+            SealKind::StandIn => Seal::StandIn,
+        };
+        let config = splitter::Config {
+            stripes: team.stripes,
+            roots: team.roots,
+            group_time: team.group,
+            most_peers: usize::MAX,
+            ..splitter::Config::new(SOURCE.address(), seal, [3; 32])
+        };
+        let splitter = Role::Splitter(Box::new(Splitter::new(start, config)));
+        let node = Node::new(splitter, SOURCE, &self.kinds, self.guard.clone());
+        self.world.add(node, &team.link.access())?;
+        self.note(nanos(self.scenario.settle), Act::Settle);
+        self.note(SECOND, Act::Second);
+        self.note(0, Act::Feed(0));
+        if !self.cast.is_empty() {
+            self.note(self.cast[0].comes, Act::Join(0));
+        }
+        for at in 0..self.scenario.event.len() {
+            self.note(nanos(self.scenario.event[at].at), Act::Event(at as u32));
+        }
+        Ok(())
+    }
+
+    /// Lets it go on for a second of its own time, or to the end; how much has passed, and nothing once it is over.
+    pub fn step(&mut self) -> Option<Duration> {
+        let end = nanos(self.scenario.duration);
+        let now = nanos(self.world.now());
+        if now >= end {
+            return None;
+        }
+        let until = (now + SECOND).min(end);
+        while let Some(Reverse((at, _, act))) = self.agenda.peek().copied().filter(|next| next.0.0 <= until) {
+            self.agenda.pop();
+            self.let_go_on(at);
+            self.act(at, act);
+        }
+        self.let_go_on(until);
+        Some(Duration::from_nanos(until))
+    }
+
+    /// How many peers are there.
+    pub fn present(&self) -> usize {
+        self.present
+    }
+
+    /// What came of it.
+    pub fn finish(mut self) -> Report {
+        while self.step().is_some() {}
+        let now = nanos(self.world.now());
+        for at in 0..self.book.seats.len() as u32 {
+            self.settle_accounts(now, at);
+        }
+        if let Some(Role::Splitter(splitter)) = self.world.machine(SOURCE).map(|node| &node.role) {
+            self.totals.source = splitter.stats();
+        }
+        let totals = Totals {
+            hash: self.world.trace_hash(),
+            world: self.world.stats(),
+            passed_on: self.guard.map_or(0, |guard| guard.passed_on.load(Ordering::Relaxed)),
+            ..self.totals
+        };
+        Report::new(&self.scenario, self.book, totals)
+    }
+
+    fn note(&mut self, at: u64, act: Act) {
+        self.noted += 1;
+        self.agenda.push(Reverse((at, self.noted, act)));
+    }
+
+    fn let_go_on(&mut self, until: u64) {
+        let Simulation { world, book, .. } = self;
+        world.run(Duration::from_nanos(until), |now, host, told| {
+            let (now, seat) = (nanos(now), (host.0 as usize).wrapping_sub(1));
+            match told {
+                Told::Peer(peer::Event::Play(number, data)) => book.played(now, seat, number, &data),
+                Told::Peer(peer::Event::Lost(number)) => book.lost(seat, number),
+                Told::Peer(_) | Told::Splitter(_) => {}
+            }
+        });
+    }
+
+    fn act(&mut self, now: u64, act: Act) {
+        match act {
+            Act::Feed(number) => self.feed(now, number),
+            Act::Join(at) => self.join(now, at),
+            Act::Leave(at) => self.leave(now, at),
+            Act::Vanish(at) => self.vanish(now, at),
+            Act::Event(at) => self.event(now, at as usize),
+            Act::Settle => self.settle(),
+            Act::Second => self.second(now),
+        }
+    }
+
+    fn feed(&mut self, now: u64, number: u64) {
+        let stream = &self.scenario.stream;
+        let every = ((stream.entry.as_secs_f64() * stream.chunks).round() as u64).max(1);
+        let next = ((number + 1) as f64 * 1e9 / stream.chunks) as u64;
+        self.chunk[..8].copy_from_slice(&number.to_be_bytes());
+        self.book.fed.push(now);
+        let instant = self.world.instant();
+        if let Some(Role::Splitter(splitter)) = self.world.machine_mut(SOURCE).map(|node| &mut node.role) {
+            splitter.feed(instant, number.is_multiple_of(every), &self.chunk);
+        }
+        self.note(next.max(now + 1), Act::Feed(number + 1));
+    }
+
+    fn join(&mut self, now: u64, at: u32) {
+        let session = self.cast[at as usize];
+        let peers = &self.scenario.peers[session.group];
+        let config = peer::Config {
+            slots: peers.slots,
+            patience: self.scenario.team.patience,
+            conduct: peers.conduct.into(),
+            ..peer::Config::new(SOURCE.address())
+        };
+        let host = HostId(at + 1);
+        let peer = Peer::new(self.world.instant(), config, self.scenario.seed << 32 | u64::from(at));
+        let node = Node::new(Role::Peer(Box::new(peer)), host, &self.kinds, self.guard.clone());
+        let honest = peers.conduct == ConductKind::Honest;
+        // The link was looked at when the scenario was read.
+        let _host = self.world.add(node, &self.access[session.group]);
+        self.book.seats.push(Seat { honest, joined: now, ..Seat::default() });
+        self.present += 1;
+        self.totals.most_present = self.totals.most_present.max(self.present);
+        if let Some(leaves) = session.leaves {
+            self.note(leaves.max(now + 1), Act::Leave(at));
+        }
+        if let Some(next) = self.cast.get(at as usize + 1) {
+            self.note(next.comes, Act::Join(at + 1));
+        }
+    }
+
+    fn leave(&mut self, now: u64, at: u32) {
+        if self.cast[at as usize].silent {
+            return self.vanish(now, at);
+        }
+        if let Some(Role::Peer(peer)) = self.world.machine_mut(HostId(at + 1)).map(|node| &mut node.role) {
+            peer.leave();
+            self.note(now + FAREWELL, Act::Vanish(at));
+        }
+    }
+
+    fn vanish(&mut self, now: u64, at: u32) {
+        self.settle_accounts(now, at);
+        self.present -= usize::from(self.world.remove(HostId(at + 1)).is_some());
+    }
+
+    fn event(&mut self, now: u64, at: usize) {
+        let event = self.scenario.event[at].clone();
+        (self.book.since, self.book.harmed) = (Some(now), 0);
+        if event.splitter_dies {
+            self.totals.source = match self.world.remove(SOURCE).map(|node| node.role) {
+                Some(Role::Splitter(splitter)) => splitter.stats(),
+                _ => self.totals.source,
+            };
+        }
+        let Some(share) = event.vanish else { return };
+        let there: Vec<_> = self.world.hosts().map(|(host, _)| host.0).filter(|host| *host > 0).collect();
+        for host in there {
+            if self.chance.happens(share.share()) {
+                let after = (self.chance.unit() * nanos(event.over) as f64) as u64;
+                self.note(now + after, Act::Vanish(host - 1));
+            }
+        }
+    }
+
+    /// From now on it is measured.
+    fn settle(&mut self) {
+        self.totals.settled = self.source_now();
+        let Simulation { world, book, .. } = self;
+        for (seat, known) in book.seats.iter_mut().enumerate() {
+            if let Some(Role::Peer(peer)) = world.machine(HostId(seat as u32 + 1)).map(|node| &node.role) {
+                known.sent = peer.stats().sent_bytes;
+            }
+        }
+    }
+
+    fn second(&mut self, now: u64) {
+        let (sent, fed) = self.source_now();
+        let (sent, fed) = (sent - self.source.0.min(sent), fed - self.source.1.min(fed));
+        self.book.turn(now, self.present, if fed == 0 { 0.0 } else { sent as f64 / fed as f64 });
+        self.source = self.source_now();
+        self.note(now + SECOND, Act::Second);
+    }
+
+    fn source_now(&self) -> (u64, u64) {
+        match self.world.machine(SOURCE).map(|node| &node.role) {
+            Some(Role::Splitter(splitter)) => (splitter.stats().sent_bytes, splitter.stats().fed_bytes),
+            _ => (0, 0),
+        }
+    }
+
+    /// A peer leaves, or all is over: what it did goes into the account.
+    fn settle_accounts(&mut self, now: u64, at: u32) {
+        let Some(Role::Peer(peer)) = self.world.machine(HostId(at + 1)).map(|node| &node.role) else {
+            return;
+        };
+        let stats = peer.stats();
+        self.totals.add(&stats);
+        self.book.close(now, at as usize);
+        let Seat { joined, sent, .. } = self.book.seats[at as usize];
+        let stayed = now.saturating_sub(joined.max(self.book.settle));
+        if stayed < STAYED {
+            return;
+        }
+        let stream = self.scenario.stream.chunks * self.scenario.stream.bytes as f64;
+        let ratio = (stats.sent_bytes - sent) as f64 / (stream * stayed as f64 / 1e9);
+        self.book.upload.add((ratio * 1e3) as u64);
+    }
+}
+
+/// The splitter is the first host.
+const SOURCE: HostId = HostId(0);
+const SECOND: u64 = 1_000_000_000;
+/// So long who leaves politely is still there, for what is under way.
+const FAREWELL: u64 = 50_000_000;
+/// Whose upload is counted stayed at least so long.
+const STAYED: u64 = 3_000_000_000;
