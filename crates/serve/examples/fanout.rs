@@ -10,7 +10,7 @@ use bytes::Bytes;
 use levada_channel::{Publisher, Start, Subscriber, Taken};
 use levada_media::{Page, Role, Tags};
 use levada_serve::{
-    Piece, Rendition, RenditionId, Session, SessionId,
+    Meter, Piece, Rendition, RenditionId, Session, SessionId,
     egress::{Config, Egress, Framing, Joining, Pace, Transport},
 };
 use std::{
@@ -213,6 +213,8 @@ fn session(id: SessionId, peer: SocketAddr) -> Session {
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        meter: Meter::default(),
+        rate: Default::default(),
         lag: 0.into(),
         relay: None,
     }

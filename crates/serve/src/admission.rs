@@ -1,8 +1,10 @@
 //! Whether a listener may come in, and what it hears: the mount, a fallback, or another server.
 
 use crate::{
-    End, Mount, Session, Source, Station,
+    End, Mount, MountName, Session, SessionId, Source, Station,
+    auth::{Entry, Knock, Turned},
     config::StartAt,
+    demand,
     egress::{CatchUp, Joining},
     http::Head,
     renditions::{Merge, Output},
@@ -10,10 +12,83 @@ use crate::{
 };
 use levada_channel::Start;
 use std::{
+    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 use url::Url;
+
+/// A listener of another format than the source's that may in, by RTMP or WebRTC; these cannot be sent elsewhere.
+pub(crate) struct Guest {
+    id: SessionId,
+    entry: Entry,
+    /// The mount that it asked for.
+    pub(crate) mount: Arc<Mount>,
+    /// The mount that it hears now, and who feeds that.
+    pub(crate) playing: Arc<Mount>,
+    pub(crate) source: Arc<Source>,
+}
+
+/// Why a listener may not in.
+pub(crate) enum No {
+    /// There is nothing of that name, or nothing to hear.
+    Missing,
+    /// It did not prove who it is.
+    Turned(Turned),
+    /// There is no room.
+    Full,
+}
+
+/// Lets in who asks for the mount called `name` from the address `peer`, or says why not; what it asks for and shows
+/// stands in `head`. Waits for a source that comes on demand.
+pub(crate) async fn let_in(
+    name: &MountName,
+    head: &Head,
+    peer: IpAddr,
+    station: &Arc<Station>,
+) -> Result<Guest, No> {
+    let mount = station.audible(name).filter(|_| !name.is_internal()).ok_or(No::Missing)?;
+    let id = station.sessions.next_id();
+    let knock = Knock { id, from: peer, head, mount: name, policy: &mount.policy() };
+    let entry = station.auth.admits(&station.config(), knock).await.map_err(|why| {
+        station.counters.denied.fetch_add(1, Relaxed);
+        No::Turned(why)
+    })?;
+    let _waiting = demand::wake(&mount, None, station).await;
+    match admit(head, &mount, station) {
+        Admission::Here { playing, source, .. } => Ok(Guest { id, entry, mount, playing, source }),
+        Admission::Nothing => Err(No::Missing),
+        Admission::Full | Admission::Elsewhere(_) => {
+            station.counters.full.fetch_add(1, Relaxed);
+            Err(No::Full)
+        }
+    }
+}
+
+impl Guest {
+    /// The mount that it follows ([`followed`]).
+    pub(crate) fn followed(&self, station: &Station) -> Arc<Mount> {
+        followed(&self.mount, self.playing.clone(), station)
+    }
+
+    /// Its record, when it is in; `way` is how it came, for the access log. Gives when its time is up, and its mount.
+    pub(crate) fn settle(
+        self,
+        head: &Head,
+        peer: IpAddr,
+        way: &str,
+        station: &Station,
+    ) -> (Arc<Session>, Option<Instant>, Arc<Mount>) {
+        let Guest { id, entry, mount, .. } = self;
+        let session = Session::new(id, &mount.name, peer, head, entry.user);
+        let stay = [mount.policy().max_listener_duration, entry.stay].into_iter().flatten().min();
+        if let Some(known) = entry.guest {
+            station.auth.arrived(known);
+        }
+        let expires = stay.map(|stay| session.began + stay);
+        (Arc::new(Session { request: way.into(), ..session }), expires, mount)
+    }
+}
 
 /// What becomes of a listener.
 pub(crate) enum Admission {

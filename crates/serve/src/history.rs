@@ -82,17 +82,19 @@ struct Track {
 
 /// Looks at every mount every five seconds until the server stops.
 pub async fn run(station: std::sync::Arc<Station>) {
+    let mut last = Instant::now();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => look(&station),
+            _ = ticks.tick() => last = look(&station, last),
             () = station.stop.cancelled() => return,
         }
     }
 }
 
-fn look(station: &Station) {
+/// Gives when that was.
+fn look(station: &Station, last: Instant) -> Instant {
     let (now, wall) = (Instant::now(), unix(SystemTime::now()));
     let served = station.egress.stats();
     for mount in station.mounts.list() {
@@ -101,6 +103,8 @@ fn look(station: &Station) {
         let count = Count { listeners: mount.listeners(), received, sent };
         station.history.note(&mount.name, count, now, wall);
     }
+    station.sessions.measure(last, now);
+    now
 }
 
 impl History {

@@ -25,6 +25,7 @@ pub mod hls;
 pub mod http;
 pub mod icecast;
 pub mod intro;
+mod meter;
 pub mod metrics;
 mod mount;
 mod mounts;
@@ -58,7 +59,8 @@ pub mod xml;
 
 pub use config::Config;
 pub use front::Door;
-pub use mount::{LetGo, Mount, MountStats, Refused};
+pub use meter::{BOUNDS, GapsView, Meter, Tempo};
+pub use mount::{Intake, LetGo, Mount, MountStats, Refused};
 pub use mounts::{Claim, Mounts};
 pub use name::{BadName, MountName};
 pub use piece::Piece;

@@ -3,7 +3,7 @@
 //! The counters live in the objects that they count; a library would want to own them, and what is left to do is to write
 //! names and numbers, so that is done here.
 
-use crate::{Mount, Station, api::Problem, egress, ordinary::Caller};
+use crate::{BOUNDS, Mount, Station, Tempo, api::Problem, egress, ordinary::Caller};
 use axum::{
     http::header,
     response::{IntoResponse, Response},
@@ -143,6 +143,34 @@ fn of_mounts(page: &mut Page, mounts: &[Arc<Mount>], served: &egress::Stats, sta
             page.sample(name, &[("mount", mount.name.as_str())], value(mount));
         }
     }
+    of_tempos(page, mounts, station);
+}
+
+/// One histogram a mount and direction; those of single sessions are told by the API, of which there may be many.
+fn of_tempos(page: &mut Page, mounts: &[Arc<Mount>], station: &Station) {
+    let arrivals: Vec<Tempo> = mounts.iter().map(|mount| mount.stats.arrivals.tempo()).collect();
+    let sends = station.sessions.tempos(mounts.iter().map(|mount| (&mount.name, &mount.stats.sends)));
+    type Read = fn(&Tempo) -> u64;
+    let columns: [(&str, &str, &[Tempo], Read); 3] = [
+        ("levada_mount_received_frames_total", "Messages, tags or pages from sources.", &arrivals, |t| {
+            t.pages
+        }),
+        ("levada_mount_sent_frames_total", "Messages, tags or pages to listeners.", &sends, |t| t.pages),
+        ("levada_mount_missed_frames_total", "Those left out for slow listeners.", &sends, |t| t.missed),
+    ];
+    for (name, help, tempos, value) in columns {
+        page.family(name, Counter, help);
+        for (mount, tempo) in mounts.iter().zip(tempos) {
+            page.sample(name, &[("mount", mount.name.as_str())], value(tempo));
+        }
+    }
+    for (name, help, tempos) in [
+        ("levada_mount_arrival_gap_seconds", "Time between what came from a source and the next.", &arrivals),
+        ("levada_mount_send_gap_seconds", "Time between writes to a listener, over all of them.", &sends),
+    ] {
+        page.family(name, Histogram, help);
+        mounts.iter().zip(tempos).for_each(|(mount, tempo)| page.histogram(name, mount.name.as_str(), tempo));
+    }
 }
 
 /// A page being written.
@@ -153,17 +181,32 @@ struct Page(String);
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
-use Kind::{Counter, Gauge};
+use Kind::{Counter, Gauge, Histogram};
 
 impl Page {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Counter => "counter",
             Gauge => "gauge",
+            Histogram => "histogram",
         };
         write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n")
             .expect("a string takes what is written");
+    }
+
+    fn histogram(&mut self, name: &str, mount: &str, tempo: &Tempo) {
+        let (bucket, mut count) = (format!("{name}_bucket"), 0);
+        for (index, gaps) in tempo.gaps.iter().enumerate() {
+            count += gaps;
+            let bound = BOUNDS.get(index).map_or("+Inf".into(), |ms| (*ms as f64 / 1000.0).to_string());
+            self.sample(&bucket, &[("mount", mount), ("le", &bound)], count);
+        }
+        let micros = tempo.micros;
+        let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        self.sample(&format!("{name}_sum"), &[("mount", mount)], seconds);
+        self.sample(&format!("{name}_count"), &[("mount", mount)], count);
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {

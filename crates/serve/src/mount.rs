@@ -1,7 +1,7 @@
 //! A named place on the server, with a policy and at most one source.
 
 use crate::{
-    MountName, Piece, Rendition, Source,
+    Meter, MountName, Piece, Rendition, Source,
     config::MountPolicy,
     demand::Demand,
     places::{Place, Places, Stay},
@@ -48,12 +48,25 @@ struct Live {
 
 struct Stage {
     source: Arc<Source>,
+    /// What this source sent, and when it came.
+    intake: Arc<Intake>,
     publisher: Publisher<Piece>,
     cutter: Box<dyn Cut>,
     /// What Ogg needs on the way.
     ogg: Option<OggStage>,
     tags: Arc<Tags>,
     let_go: CancellationToken,
+}
+
+/// What one source has sent.
+#[derive(Debug)]
+pub struct Intake {
+    /// Bytes.
+    pub received: AtomicU64,
+    /// Pages, and the time between what came at once and the next.
+    pub meter: Meter,
+    /// When it came.
+    pub began: Instant,
 }
 
 /// Counters of a mount; they only grow, except for what `peak` says.
@@ -83,6 +96,10 @@ pub struct MountStats {
     pub sources: AtomicU64,
     /// Titles that were told, by sources and by administrators.
     pub titles: AtomicU64,
+    /// Pages that sources sent, and the time between what came at once and the next.
+    pub arrivals: Meter,
+    /// What listeners that have left were sent.
+    pub sends: Meter,
 }
 
 /// Why a mount cannot be claimed.
@@ -153,6 +170,7 @@ impl Mount {
             tags: Arc::default(),
             let_go: let_go.clone(),
             source: source.clone(),
+            intake: Arc::new(Intake { received: 0.into(), meter: Meter::default(), began: Instant::now() }),
         });
         live.epoch += 1;
         live.last_source = Some(source);
@@ -172,9 +190,16 @@ impl Mount {
         }
         let stage = live.stage.as_mut().ok_or(LetGo)?;
         self.stats.received.fetch_add(bytes.len() as u64, Relaxed);
+        stage.intake.received.fetch_add(bytes.len() as u64, Relaxed);
+        if let Some(gap) = stage.intake.meter.beat(stage.intake.began.elapsed()) {
+            self.stats.arrivals.gap(gap);
+        }
         let skipped = stage.cutter.skipped();
         stage.cutter.push(bytes);
-        self.stats.titles.fetch_add(stage.send_all(), Relaxed);
+        let Sent { pages, titles } = stage.send_all();
+        stage.intake.meter.pages(pages, 0);
+        self.stats.arrivals.pages(pages, 0);
+        self.stats.titles.fetch_add(titles, Relaxed);
         self.stats.skipped.fetch_add(stage.cutter.skipped() - skipped, Relaxed);
         Ok(())
     }
@@ -213,6 +238,11 @@ impl Mount {
     /// The source that feeds it now.
     pub fn source(&self) -> Option<Arc<Source>> {
         self.live().stage.as_ref().map(|stage| stage.source.clone())
+    }
+
+    /// What the source that feeds it now has sent.
+    pub fn intake(&self) -> Option<Arc<Intake>> {
+        self.live().stage.as_ref().map(|stage| stage.intake.clone())
     }
 
     /// The source that feeds it now, or the one that did last.
@@ -289,18 +319,26 @@ impl Mount {
     }
 }
 
+/// How much was cut and sent.
+#[derive(Default)]
+struct Sent {
+    pages: u64,
+    titles: u64,
+}
+
 impl Stage {
-    /// Sends what the cutter has; gives how many titles were among it.
-    fn send_all(&mut self) -> u64 {
-        let mut titles = 0;
+    /// Sends what the cutter has.
+    fn send_all(&mut self) -> Sent {
+        let mut sent = Sent::default();
         while let Some(mut page) = self.cutter.poll() {
-            titles += u64::from(page.tags.is_some());
+            sent.titles += u64::from(page.tags.is_some());
+            sent.pages += u64::from(!page.bytes.is_empty());
             if page.role == Role::Header {
                 page.set = self.cutter.header_set();
             }
             self.send(page);
         }
-        titles
+        sent
     }
 
     fn send(&mut self, page: Page) {

@@ -1,12 +1,13 @@
 //! The listeners that are here now.
 
-use crate::{MountName, Session, SessionId};
+use crate::{Meter, MountName, Session, SessionId, Tempo};
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 /// Every session by its name.
@@ -27,9 +28,31 @@ impl Sessions {
         self.map().insert(session.id, session);
     }
 
-    /// Lets a session go; false when it was not here.
-    pub fn remove(&self, id: SessionId) -> bool {
-        self.map().remove(&id).is_some()
+    /// Lets a session go, and adds what it counted to what its mount keeps of those who left; false when it was not
+    /// here. Whoever asks for [`Sessions::tempos`] finds it in exactly one of the two.
+    pub fn remove(&self, id: SessionId, left: Option<&Meter>) -> bool {
+        let mut here = self.map();
+        let Some(session) = here.remove(&id) else { return false };
+        left.inspect(|left| left.absorb(&session.meter.tempo()));
+        true
+    }
+
+    /// What listeners of each of `mounts` were sent: those who left, as their meter says, and those who are here.
+    pub fn tempos<'a>(&self, mounts: impl Iterator<Item = (&'a MountName, &'a Meter)>) -> Vec<Tempo> {
+        let here = self.map();
+        let mut sums = HashMap::<&MountName, Tempo>::new();
+        here.values().for_each(|session| *sums.entry(&session.home).or_default() += session.meter.tempo());
+        let sum = |(name, left): (&MountName, &Meter)| {
+            let mut sum = left.tempo();
+            sum += sums.get(name).copied().unwrap_or_default();
+            sum
+        };
+        mounts.map(sum).collect()
+    }
+
+    /// Has everybody's rate told anew; `last` is when that was done before.
+    pub fn measure(&self, last: Instant, now: Instant) {
+        self.map().values().for_each(|session| session.measure(last, now));
     }
 
     /// The session called `id`, if it is here.

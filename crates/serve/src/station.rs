@@ -177,9 +177,10 @@ impl Station {
 
 /// A listener is no longer here: its mount counts it out, and who follows it is told.
 fn leave(mounts: &Mounts, sessions: &Sessions, auth: &Auth, session: &Session, end: End) -> bool {
-    let was_here = sessions.remove(session.id);
+    let mount = mounts.find(&session.home);
+    let was_here = sessions.remove(session.id, mount.as_ref().map(|mount| &mount.stats.sends));
     if was_here {
-        if let Some(mount) = mounts.find(&session.home) {
+        if let Some(mount) = mount {
             mount.left(session.sent.load(Relaxed));
             mount.stats.slow.fetch_add(u64::from(end == End::Slow), Relaxed);
             mount.stats.skips.fetch_add(session.skips.load(Relaxed), Relaxed);

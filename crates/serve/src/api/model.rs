@@ -1,6 +1,6 @@
 //! What the API says, as types: the description and the answers come from the same ones.
 
-use crate::{Mount, Origin, Session, Source, Station, egress, history::Rates, stamp};
+use crate::{GapsView, Mount, Origin, Session, Source, Station, egress, history::Rates, stamp};
 use levada_media::{Kind, Tags, TrackInfo};
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::atomic::Ordering::Relaxed, time::Instant};
@@ -124,6 +124,14 @@ pub struct SourceView {
     pub agent: Option<String>,
     /// The user it logged in as.
     pub user: Option<String>,
+    /// Bytes that this source sent.
+    pub received: u64,
+    /// kbit/s over the last seconds.
+    pub kbits: f64,
+    /// Messages, tags or pages that this source sent, by its container.
+    pub frames: u64,
+    /// The time between what came at once and the next.
+    pub gaps: GapsView,
 }
 
 /// One track.
@@ -153,6 +161,14 @@ pub struct ListenerView {
     pub seconds: u64,
     /// Bytes that its socket took.
     pub sent: u64,
+    /// kbit/s over the last seconds.
+    pub kbits: u32,
+    /// Messages, tags or pages that it was sent, by its container; of HLS and WebRTC they are not counted.
+    pub frames: u64,
+    /// Those that were left out because it read too slowly.
+    pub missed: u64,
+    /// The time between writes to it.
+    pub gaps: GapsView,
     /// How often it was moved forward because it read too slowly.
     pub skips: u64,
     /// Milliseconds of the stream that its socket has no room for.
@@ -243,7 +259,7 @@ impl MountView {
             live: source.is_some(),
             title: TitleView::of(&mount.tags()),
             stream: mount.last_source().map(|source| StreamView::of(&source)),
-            source: source.map(|source| SourceView::of(&source, admin)),
+            source: source.map(|source| SourceView::of(&source, mount, kbits_in, admin)),
             tracks: mount.tracks().iter().map(TrackView::of).collect(),
             listeners: mount.listeners(),
             peak: mount.stats.peak.load(Relaxed),
@@ -287,13 +303,19 @@ impl StreamView {
 }
 
 impl SourceView {
-    fn of(source: &Source, admin: bool) -> SourceView {
+    fn of(source: &Source, mount: &Mount, kbits: f64, admin: bool) -> SourceView {
+        let intake = mount.intake();
+        let tempo = intake.as_ref().map(|intake| intake.meter.tempo()).unwrap_or_default();
         SourceView {
             origin: source.origin,
             since: stamp::rfc3339(source.since),
             peer: source.peer.filter(|_| admin),
             agent: admin.then(|| source.agent.clone()),
             user: admin.then(|| source.user.clone()),
+            received: intake.map_or(0, |intake| intake.received.load(Relaxed)),
+            kbits,
+            frames: tempo.pages,
+            gaps: GapsView::of(&tempo),
         }
     }
 }
@@ -312,6 +334,7 @@ impl TrackView {
 impl ListenerView {
     /// A session as it is told to the administrator.
     pub fn of(session: &Session, now: Instant) -> ListenerView {
+        let tempo = session.meter.tempo();
         ListenerView {
             id: session.id.0,
             peer: session.peer,
@@ -320,6 +343,10 @@ impl ListenerView {
             since: stamp::rfc3339(session.since),
             seconds: session.age(now).as_secs(),
             sent: session.sent.load(Relaxed),
+            kbits: session.kbits(now),
+            frames: tempo.pages,
+            missed: tempo.missed,
+            gaps: GapsView::of(&tempo),
             skips: session.skips.load(Relaxed),
             lag_ms: session.lag.load(Relaxed),
             relay: session.relay.is_some(),

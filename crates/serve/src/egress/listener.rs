@@ -106,6 +106,10 @@ impl Listener {
                 Err(_) => break Outcome::Gone,
             }
         };
+        if flushed.bytes > 0 {
+            let counts = self.place.take_counts(reel);
+            self.session.meter.pages(counts.given, counts.missed);
+        }
         flushed
     }
 

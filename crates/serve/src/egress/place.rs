@@ -24,6 +24,16 @@ pub(super) struct Place {
     /// It is to be live from its first entry on.
     press: Option<CatchUp>,
     slack: Slack,
+    counts: Counts,
+}
+
+/// Pages that a listener was given or that were left out, since that was asked last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) given: u64,
+    pub(super) missed: u64,
+    /// Pages of its reel before where it was when it was looked at last; `None` without a place.
+    here: Option<u64>,
 }
 
 /// How far a listener may fall behind before it is moved.
@@ -51,7 +61,8 @@ impl Place {
         carry.body(intro);
         let cursor = Cursor { part: 0, within: 0, offset: 0, layout: Layout::from(framing) };
         let slack = Slack::default();
-        Place { cursor, carry: Some(carry), hungry: true, bare: false, press: None, slack }
+        let counts = Counts::default();
+        Place { cursor, carry: Some(carry), hungry: true, bare: false, press: None, slack, counts }
     }
 
     /// Has it begin with what has passed pressed together.
@@ -122,6 +133,9 @@ impl Place {
     }
 
     fn land(&mut self, entry: Entry, reel: &Reel, had: Option<Bytes>, config: &Config) {
+        let first = reel.pages_before(entry.offset);
+        self.counts.missed += self.counts.here.map_or(0, |here| first.saturating_sub(here));
+        self.counts.here = Some(first);
         match self.press.take().and_then(|press| reel.pressed(entry, press)) {
             Some(pressed) => {
                 self.carry.get_or_insert_default().body(pressed);
@@ -141,6 +155,21 @@ impl Place {
             millis: u32::try_from(time.as_millis()).unwrap_or(u32::MAX),
             bytes: u32::try_from(bytes.saturating_add(config.lag_bytes as u64)).unwrap_or(u32::MAX),
         };
+    }
+
+    /// What it was given and what it missed since this was asked last.
+    pub(super) fn take_counts(&mut self, reel: &Reel) -> Counts {
+        self.count(reel);
+        let here = self.counts.here;
+        std::mem::replace(&mut self.counts, Counts { here, ..Counts::default() })
+    }
+
+    fn count(&mut self, reel: &Reel) {
+        if let (Some(last), false) = (self.counts.here, self.hungry) {
+            let here = reel.pages_before(self.cursor.offset);
+            self.counts.given += here.saturating_sub(last);
+            self.counts.here = Some(here);
+        }
     }
 
     fn starve(&mut self, reel: &Reel) {
@@ -167,6 +196,7 @@ impl Place {
             return false;
         }
         let had = self.leave_page(reel);
+        self.count(reel);
         let here = self.cursor.offset;
         match self.carry.as_mut().and_then(|carry| carry.goal.as_mut()) {
             Some(goal) => goal.until = goal.until.min(here),
@@ -205,6 +235,7 @@ impl Place {
     pub(super) fn leave_reel(&mut self) {
         self.cursor.layout.move_on();
         self.hungry = true;
+        self.counts.here = None;
     }
 
     /// Sets out for `then` at the end of what the reel has now, unless it is to end anyway.

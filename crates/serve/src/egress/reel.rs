@@ -27,6 +27,8 @@ pub(super) struct Reel {
     keep: Keep,
     blocks: Blocks,
     start: u64,
+    /// Pages that have gone.
+    gone: u64,
     marks: VecDeque<Mark>,
     entries: VecDeque<Entry>,
     headers: Headers,
@@ -68,6 +70,7 @@ impl Reel {
             keep,
             blocks: Blocks::default(),
             start: 0,
+            gone: 0,
             marks: VecDeque::new(),
             entries: VecDeque::new(),
             headers: Headers::default(),
@@ -168,6 +171,15 @@ impl Reel {
         self.marks.get(next).map_or(self.end(), |mark| mark.offset)
     }
 
+    /// How many pages began before `offset`, ever.
+    pub(super) fn pages_before(&self, offset: u64) -> u64 {
+        let held = match offset >= self.end() {
+            true => self.marks.len(),
+            false => self.marks.partition_point(|mark| mark.offset < offset),
+        };
+        self.gone + held as u64
+    }
+
     /// The header set that goes before `entry`.
     pub(super) fn header_of(&self, entry: Entry) -> Bytes {
         self.headers.get(entry.set)
@@ -237,7 +249,7 @@ impl Reel {
     /// Lets go of everything before `start`, which is the beginning of a page.
     pub(super) fn evict(&mut self, start: u64) {
         self.start = start.min(self.end());
-        drop_while(&mut self.marks, |mark| mark.offset < start);
+        self.gone += drop_while(&mut self.marks, |mark| mark.offset < start);
         drop_while(&mut self.entries, |entry| entry.offset < start);
         self.titles.evict(start);
         self.headers.evict(self.entries.front().map_or(u64::MAX, |entry| entry.set), start);
@@ -245,10 +257,11 @@ impl Reel {
     }
 }
 
-fn drop_while<T>(queue: &mut VecDeque<T>, old: impl Fn(&T) -> bool) {
-    while queue.front().is_some_and(&old) {
-        queue.pop_front();
-    }
+/// Gives how many that were.
+fn drop_while<T>(queue: &mut VecDeque<T>, old: impl Fn(&T) -> bool) -> u64 {
+    let count = queue.iter().take_while(|item| old(item)).count();
+    queue.drain(..count);
+    count as u64
 }
 
 /// A rate told from less is noise.

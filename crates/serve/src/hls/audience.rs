@@ -169,6 +169,8 @@ mod tests {
             began: Instant::now(),
             sent: 0.into(),
             skips: 0.into(),
+            meter: crate::Meter::default(),
+            rate: Default::default(),
             lag: 0.into(),
             relay: None,
         })

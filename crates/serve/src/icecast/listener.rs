@@ -20,7 +20,7 @@ use levada_channel::Start;
 use levada_media::Format;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use url::Url;
 
@@ -161,22 +161,8 @@ fn session(
     mount: &Mount,
     station: &Station,
 ) -> Session {
-    let said = |name: &str| -> Box<str> { head.field(name).unwrap_or_default().into() };
-    Session {
-        id,
-        home: mount.name.clone(),
-        peer: station.peer_of(conn.peer.ip(), head.field("x-forwarded-for")),
-        agent: said("user-agent"),
-        referer: said("referer"),
-        request: head.line().into(),
-        user,
-        since: SystemTime::now(),
-        began: Instant::now(),
-        sent: 0.into(),
-        skips: 0.into(),
-        lag: 0.into(),
-        relay: relay(head),
-    }
+    let peer = station.peer_of(conn.peer.ip(), head.field("x-forwarded-for"));
+    Session { relay: relay(head), ..Session::new(id, &mount.name, peer, head, user) }
 }
 
 /// The head of an endless answer, in Icecast's words. A `Range` is ignored: the stream has no beginning.

@@ -7,10 +7,7 @@ use super::{
     viewer::{Until, Viewer},
 };
 use crate::{
-    MountName, Session,
-    admission::{self, Admission},
-    auth::Knock,
-    demand,
+    MountName, admission,
     ordinary::{Caller, Refusal},
 };
 use axum::{
@@ -19,10 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use levada_media::Codec;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::Duration;
 use str0m::RtcConfig;
 use tokio::time::timeout;
 
@@ -76,55 +70,25 @@ async fn answer(caller: &Caller, name: &MountName, body: &str) -> Result<Respons
     if locals.is_empty() {
         return Err(No::Unfit("this server speaks no WebRTC (levada serve --webrtc ADDRESS)".into()));
     }
-    let mount = station.audible(name).filter(|_| !name.is_internal()).ok_or_else(Refusal::not_found)?;
     let head = caller.head.clone();
-    let id = station.sessions.next_id();
-    let knock = Knock { id, from: caller.peer, head: &head, mount: name, policy: &mount.policy() };
-    let entry = station.auth.admits(&station.config(), knock).await.map_err(|why| {
-        station.counters.denied.fetch_add(1, Relaxed);
-        turned(why)
-    })?;
-    let _waiting = demand::wake(&mount, None, station).await;
-    let followed = match admission::admit(&head, &mount, station) {
-        Admission::Here { playing, .. } => admission::followed(&mount, playing, station),
-        Admission::Nothing => return Err(Refusal::not_found().into()),
-        Admission::Full | Admission::Elsewhere(_) => {
-            station.counters.full.fetch_add(1, Relaxed);
+    let guest = admission::let_in(name, &head, caller.peer, station).await.map_err(|no| match no {
+        admission::No::Missing => Refusal::not_found(),
+        admission::No::Turned(why) => turned(why),
+        admission::No::Full => {
             let why = "this mount has all the listeners it takes";
-            return Err(Refusal::Because(StatusCode::SERVICE_UNAVAILABLE, why.into()).into());
+            Refusal::Because(StatusCode::SERVICE_UNAVAILABLE, why.into())
         }
-    };
+    })?;
+    let followed = guest.followed(station);
     let cast = station.webrtc.casts.open(&followed, station);
     let lineup = lineup(&mut cast.watch()).await?;
     let (peer, answer) = Peer::answer(body, config(lineup), locals, &station.webrtc)
         .map_err(|why| Refusal::bad(why.to_string()))?;
     let viewer = Viewer::new(peer, cast, followed, lineup).ok_or_else(|| No::Unfit(unwanted(lineup)))?;
-    let said = |name: &str| -> Box<str> { head.field(name).unwrap_or_default().into() };
-    let session = Arc::new(Session {
-        id,
-        home: mount.name.clone(),
-        peer: caller.peer,
-        agent: said("user-agent"),
-        referer: said("referer"),
-        request: format!("WHEP {} WebRTC", mount.name).into(),
-        user: entry.user,
-        since: SystemTime::now(),
-        began: Instant::now(),
-        sent: 0.into(),
-        skips: 0.into(),
-        lag: 0.into(),
-        relay: None,
-    });
-    let stay = [mount.policy().max_listener_duration, entry.stay].into_iter().flatten().min();
-    let resource = station.webrtc.resources.open(Some(id));
-    let until = Until {
-        kick: resource.kick.clone(),
-        stop: station.stop.clone(),
-        expires: stay.map(|stay| session.began + stay),
-    };
-    if let Some(known) = entry.guest {
-        station.auth.arrived(known);
-    }
+    let way = format!("WHEP {} WebRTC", guest.mount.name);
+    let (session, expires, mount) = guest.settle(&head, caller.peer, &way, station);
+    let resource = station.webrtc.resources.open(Some(session.id));
+    let until = Until { kick: resource.kick.clone(), stop: station.stop.clone(), expires };
     let response = created(answer, &resource);
     let place = admission::Seat::take(session, &mount, station);
     station.webrtc.order(Box::pin(async move {

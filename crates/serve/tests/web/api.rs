@@ -118,6 +118,10 @@ async fn changes_are_made_by_token_or_password() -> Result<()> {
     ensure!(rig.ask("POST", "/api/v1/mounts/a.mp3/move", TOKEN, to).await?.status == 204);
     let listeners = rig.ask("GET", "/api/v1/mounts/a.mp3/listeners", TOKEN, "").await?.json()?;
     assert_eq!((&listeners[0]["peer"], &listeners[0]["agent"]), (&json!("127.0.0.1"), &json!("agent <1>")));
+    let gaps = &listeners[0]["gaps"];
+    let bounds = gaps["up_to_ms"].as_array().context("bounds")?.len();
+    assert_eq!(gaps["count"].as_array().context("counts")?.len(), bounds + 1);
+    ensure!(listeners[0]["frames"].as_u64() > Some(0) && listeners[0]["missed"] == 0, "{listeners}");
     let id = listeners[0]["id"].as_u64().context("a number")?;
     let admin = basic("admin", "adm");
     ensure!(

@@ -28,14 +28,21 @@ fn parse(text: &str) -> Result<Samples> {
             helped = Some(name.to_owned());
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').context("type without kind")?;
-            ensure!(helped.as_deref() == Some(name) && ["counter", "gauge"].contains(&kind), "{line}");
+            ensure!(
+                helped.as_deref() == Some(name) && ["counter", "gauge", "histogram"].contains(&kind),
+                "{line}"
+            );
             ensure!(name.ends_with("_total") == (kind == "counter"), "{line}");
             current = Some((name.to_owned(), kind.to_owned()));
         } else {
-            let (name, _) = current.as_ref().with_context(|| format!("a sample before its type: {line}"))?;
+            let (name, kind) =
+                current.as_ref().with_context(|| format!("a sample before its type: {line}"))?;
             let (key, value) = line.rsplit_once(' ').context("a sample without value")?;
             let labels =
                 key.strip_prefix(name.as_str()).with_context(|| format!("{line} is not of {name}"))?;
+            let part = ["_bucket", "_sum", "_count"].iter().find_map(|part| labels.strip_prefix(part));
+            ensure!(part.is_some() == (kind == "histogram"), "{line}");
+            let labels = part.unwrap_or(labels);
             check_labels(labels).with_context(|| line.to_owned())?;
             ensure!(samples.insert(key.to_owned(), value.parse()?).is_none(), "{key} comes twice");
         }
@@ -80,9 +87,17 @@ async fn the_page_is_what_a_strict_parser_takes_and_counts_what_happened() -> Re
         ("levada_refusals_total{reason=\"source\"}", 1.0),
         ("levada_refusals_total{reason=\"credentials\"}", 1.0),
         ("levada_requests_total", 3.0),
+        ("levada_mount_received_frames_total{mount=\"/m.mp3\"}", 50.0),
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name}");
     }
+    let of = |name: &str, rest: &str| samples[&format!("levada_mount_{name}{{mount=\"/m.mp3\"{rest}}}")];
+    ensure!(of("sent_frames_total", "") >= 1.0, "{samples:?}");
+    let all = of("arrival_gap_seconds_count", "");
+    assert_eq!(of("arrival_gap_seconds_bucket", ",le=\"+Inf\""), all);
+    ensure!(
+        of("arrival_gap_seconds_bucket", ",le=\"0.001\"") <= all && of("arrival_gap_seconds_sum", "") < 60.0
+    );
     ensure!(samples.contains_key("levada_reactor_writes_total{reactor=\"0\"}"));
     ensure!(!reply.text().contains("/h\""), "hidden mounts are for the administrator");
     ensure!(parse(&rig.admin("/metrics").await?.text())?.contains_key("levada_mount_up{mount=\"/h\"}"));

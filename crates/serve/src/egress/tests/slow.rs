@@ -46,6 +46,10 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
         "{moves} moves, and an entry after each gap: {gaps:?}"
     );
     assert_eq!(stage.end_of(&slow), End::StreamEnded);
+    let tempo = slow.session.meter.tempo();
+    let missed = gaps.iter().map(|gap| u64::from(gap[1].1 - gap[0].1) - 1).sum();
+    assert_eq!((tempo.pages, tempo.missed), (pages.len() as u64 - 2, missed), "all but the header set");
+    assert!(tempo.gaps.iter().sum::<u64>() > 1);
 }
 
 #[test]

@@ -124,6 +124,8 @@ pub(super) fn session(id: SessionId, home: &str) -> Session {
         began: Instant::now(),
         sent: 0.into(),
         skips: 0.into(),
+        meter: crate::Meter::default(),
+        rate: Default::default(),
         lag: 0.into(),
         relay: None,
     }
