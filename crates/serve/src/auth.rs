@@ -1,5 +1,6 @@
 //! Who may do what: passwords compared in constant time, hashes checked off the media path, guessing slowed down.
 
+mod callback;
 mod entry;
 mod guesses;
 mod hashes;
@@ -18,6 +19,7 @@ pub(crate) use stored::make_private;
 pub use stored::{Role, Stored, make_password};
 
 use crate::{Config, MountName, SessionId, config::Secret, http::Status};
+use callback::Call;
 use guesses::Guesses;
 use hashes::{Busy, Hashes};
 use hooks::{Hooks, Word};
@@ -124,6 +126,12 @@ impl Auth {
             Asks::Titles(mount) => (mount, true),
         };
         let policy = config.policy(mount);
+        if let Some(hooks) = policy.hooks.as_ref().filter(|hooks| hooks.publish.is_some()) {
+            self.patience(limit, who.from)?;
+            let call = Call::new(if titles { "titles" } else { "publish" }, mount);
+            let call = Call { ip: Some(who.from), user: who.user, key: who.password, ..call };
+            return self.heard(limit, who, self.hooks.call(hooks.publish.as_ref(), hooks, &call).await);
+        }
         if let Some(hooks) = policy.url_auth.as_ref().filter(|hooks| hooks.stream_auth.is_some()) {
             self.patience(limit, who.from)?;
             return self.heard(limit, who, self.hooks.source(hooks, mount, who, titles, config).await);

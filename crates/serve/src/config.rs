@@ -10,7 +10,7 @@ mod secret;
 
 pub use check::Finding;
 pub use diff::Change;
-pub use mount::{HookAuth, MountConfig, MountPolicy, StartAt, Takeover};
+pub use mount::{HookAuth, MountConfig, MountHooks, MountPolicy, StartAt, Takeover};
 pub use record::{Keep, RecordConfig, RecordFormat, Rotate};
 pub use secret::{Secret, without_password};
 

@@ -2,13 +2,15 @@
 
 use super::{
     Asks, Auth, Denied, Who,
+    callback::Call,
     hooks::{Guest, Word},
     kinds::Kind,
+    sign::token_fits,
     signature_fits,
 };
 use crate::{
     Config, MountName, SessionId,
-    config::{HookAuth, MountPolicy},
+    config::{HookAuth, MountHooks, MountPolicy, Secret},
     http::{Head, Status},
 };
 use std::{
@@ -46,8 +48,12 @@ pub struct Entry {
 /// A listener whose coming and going another server follows.
 #[derive(Debug)]
 pub struct Known {
-    pub(super) guest: Guest,
-    pub(super) hooks: HookAuth,
+    guest: Guest,
+    mount: MountName,
+    /// Icecast's hooks, if they are to be told.
+    hooks: Option<HookAuth>,
+    /// Our own.
+    ours: Option<MountHooks>,
     config: Arc<Config>,
 }
 
@@ -58,6 +64,9 @@ pub enum Turned {
     /// Its credentials are missing or wrong.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The token of the address is missing or wrong.
+    #[error("this stream needs a token")]
+    Token,
     /// The signature of the address is missing, wrong or too old.
     #[error("this address is not signed, or its time is over")]
     Signature,
@@ -78,9 +87,8 @@ impl Auth {
     pub async fn admits(&self, config: &Arc<Config>, knock: Knock<'_>) -> Result<Entry, Turned> {
         let policy = knock.policy;
         let asked = policy.url_auth.as_ref().filter(|hooks| hooks.listener_add.is_some());
-        let told = policy.url_auth.as_ref().filter(|hooks| hooks.listener_remove.is_some());
-        let open = policy.signing_key.is_none() && policy.htpasswd.is_none() && asked.is_none();
-        if open && told.is_none() {
+        let ours = policy.hooks.as_ref().filter(|hooks| hooks.play.is_some());
+        if !policy.is_guarded() {
             return Ok(Entry::default());
         }
         let (user, password) = knock.head.basic().unwrap_or_default();
@@ -102,12 +110,65 @@ impl Auth {
                 Err(why) => turned = Some(why.into()),
             }
         }
+        if let Some(secret) = &policy.play_token {
+            match self.shows(secret, config.limits.failures_per_minute, &knock).await {
+                Ok(()) => {
+                    return Ok(Entry {
+                        guest: known(guest(&knock, &user, &password), &knock, config),
+                        ..Entry::default()
+                    });
+                }
+                Err(why) => turned = Some(why),
+            }
+        }
         let guest = guest(&knock, &user, &password);
+        if let Some(hooks) = ours {
+            match self.called(hooks, &guest, &knock, config).await {
+                Ok(entry) => return Ok(Entry { guest: known(guest, &knock, config), ..entry }),
+                Err(why) => turned = Some(why),
+            }
+        }
         if let Some(hooks) = asked {
             return self.asked(hooks, guest, &knock, config).await;
         }
-        let known = told.map(|hooks| Box::new(Known { guest, hooks: hooks.clone(), config: config.clone() }));
-        turned.map_or(Ok(Entry { guest: known, ..Entry::default() }), Err)
+        turned.map_or(Ok(Entry { guest: known(guest, &knock, config), ..Entry::default() }), Err)
+    }
+
+    /// Whether the listener shows the mount's token.
+    async fn shows(&self, secret: &Secret, limit: u32, knock: &Knock<'_>) -> Result<(), Turned> {
+        let Some(token) = token(knock.head) else { return Err(Turned::Token) };
+        let who = Who { from: knock.from, user: "", password: &token };
+        self.check(limit, "", Some(secret), who).await.map_err(|why| match why {
+            Denied::Wrong => Turned::Token,
+            why => why.into(),
+        })
+    }
+
+    /// What our own hook says.
+    async fn called(
+        &self,
+        hooks: &MountHooks,
+        guest: &Guest,
+        knock: &Knock<'_>,
+        config: &Config,
+    ) -> Result<Entry, Turned> {
+        let limit = config.limits.failures_per_minute;
+        self.patience(limit, knock.from)?;
+        let token = token(knock.head).unwrap_or_default();
+        let call = guest.call("play", knock.mount, if token.is_empty() { &guest.password } else { &token });
+        match self.hooks.call(hooks.play.as_ref(), hooks, &call).await {
+            Word::Yes(stay) => {
+                let user = Some(guest.user.as_str()).filter(|user| !user.is_empty()).map(Box::from);
+                Ok(Entry { user, stay, guest: None })
+            }
+            Word::No(why) => {
+                if !call.key.is_empty() {
+                    self.guesses.wrong(knock.from, limit, Instant::now());
+                }
+                Err(if why.is_empty() { Turned::Token } else { Turned::No(why) })
+            }
+            Word::Silence => Err(Turned::Silence),
+        }
     }
 
     async fn asked(
@@ -121,9 +182,7 @@ impl Auth {
         match self.hooks.listener(hooks, &guest, knock.head, config).await {
             Word::Yes(stay) => {
                 let user = Some(guest.user.as_str()).filter(|user| !user.is_empty()).map(Box::from);
-                let known = Box::new(Known { guest, hooks: hooks.clone(), config: config.clone() });
-                let guest = hooks.listener_remove.is_some().then_some(known);
-                Ok(Entry { user, stay, guest })
+                Ok(Entry { user, stay, guest: known(guest, knock, config) })
             }
             Word::No(why) => {
                 if !guest.user.is_empty() {
@@ -160,7 +219,14 @@ impl Auth {
     /// Tells whoever follows it that a listener left after `stay`.
     pub fn left(&self, id: SessionId, stay: Duration) {
         let Some(known) = self.known().remove(&id) else { return };
-        self.hooks.listener_left(&known.hooks, &known.guest, stay, &known.config);
+        if let Some(hooks) = &known.hooks {
+            self.hooks.listener_left(hooks, &known.guest, stay, &known.config);
+        }
+        if let Some((hooks, url)) = known.ours.as_ref().and_then(|hooks| Some((hooks, hooks.stop.as_ref()?)))
+        {
+            let call = known.guest.call("stop", &known.mount, "");
+            self.hooks.tell(url, hooks, &Call { seconds: Some(stay.as_secs()), ..call });
+        }
     }
 }
 
@@ -169,7 +235,7 @@ impl Turned {
     pub fn status(&self) -> Status {
         match self {
             Turned::Denied(denied) => denied.status(),
-            Turned::Signature => Status::FORBIDDEN,
+            Turned::Signature | Turned::Token => Status::FORBIDDEN,
             Turned::No(_) => Status::UNAUTHORIZED,
             Turned::Silence => Status::UNAVAILABLE,
         }
@@ -180,7 +246,7 @@ impl Turned {
         match self {
             Turned::Denied(denied) => Some(denied.field()),
             Turned::No(_) => Some(Denied::Wrong.field()),
-            Turned::Signature | Turned::Silence => None,
+            Turned::Signature | Turned::Token | Turned::Silence => None,
         }
     }
 }
@@ -188,7 +254,32 @@ impl Turned {
 fn signed(key: &str, knock: &Knock<'_>) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let said = |name| knock.head.query(name).unwrap_or_default();
+    let token = token(knock.head).unwrap_or_default();
     signature_fits(key.as_bytes(), knock.mount, &said("exp"), &said("sig"), now)
+        || token_fits(key.as_bytes(), knock.mount, &token, now)
+}
+
+/// What a listener shows: `?token=`, or a bearer token.
+fn token(head: &Head) -> Option<String> {
+    head.query("token").or_else(|| head.bearer().map(str::to_owned))
+}
+
+/// Whoever follows this listener's leaving, if anybody does.
+fn known(guest: Guest, knock: &Knock<'_>, config: &Arc<Config>) -> Option<Box<Known>> {
+    let hooks = knock.policy.url_auth.clone().filter(|hooks| hooks.listener_remove.is_some());
+    let ours = knock.policy.hooks.clone().filter(|hooks| hooks.stop.is_some());
+    let followed = hooks.is_some() || ours.is_some();
+    let known = Known { guest, mount: knock.mount.clone(), hooks, ours, config: config.clone() };
+    followed.then(|| Box::new(known))
+}
+
+impl Guest {
+    /// A call about this player, which shows `key`.
+    fn call<'a>(&'a self, action: &'static str, mount: &'a MountName, key: &'a str) -> Call<'a> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let call = Call::new(action, mount).of(self.id);
+        Call { ip: Some(self.from), user: &self.user, key, agent: &self.agent, query, ..call }
+    }
 }
 
 fn guest(knock: &Knock<'_>, user: &str, password: &str) -> Guest {

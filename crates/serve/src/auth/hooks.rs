@@ -2,14 +2,17 @@
 //!
 //! The order of the fields and their escaping are those captured from Icecast 2.4.4.
 
-use super::Who;
+use super::{
+    Who,
+    callback::{Call, Letter},
+};
 use crate::{
     Config, MountName, SessionId,
     client::{
         Client,
         http::{Error, Patience},
     },
-    config::HookAuth,
+    config::{HookAuth, MountHooks},
     http::{Head, Reply},
 };
 use std::{net::IpAddr, time::Duration};
@@ -22,11 +25,18 @@ use url::Url;
 /// Asks and tells other servers.
 pub struct Hooks {
     client: Client,
-    notes: mpsc::Sender<Note>,
-    outbox: Mutex<mpsc::Receiver<Note>>,
+    notes: mpsc::Sender<Outgoing>,
+    outbox: Mutex<mpsc::Receiver<Outgoing>>,
 }
 
 /// Something another server is told; nobody waits for its answer.
+#[derive(Clone, Debug)]
+enum Outgoing {
+    Note(Note),
+    Letter(Letter),
+}
+
+/// A form of Icecast's.
 #[derive(Clone, Debug)]
 pub struct Note {
     url: Url,
@@ -116,13 +126,26 @@ impl Hooks {
             .field("ip", &guest.from.to_string())
             .field("agent", &guest.agent);
         let login = Some((guest.user.clone(), guest.password.clone()));
-        self.note(Note { url: url.clone(), form: form.0, login, patience: hooks.timeout });
+        self.send(Outgoing::Note(Note { url: url.clone(), form: form.0, login, patience: hooks.timeout }));
     }
 
     /// Tells that a mount came alive (`mount_add`) or is gone (`mount_remove`).
     pub fn mount(&self, url: &Url, action: &str, mount: &MountName, patience: Duration, config: &Config) {
         let form = Form::new(action).field("mount", mount.as_str()).server(config);
-        self.note(Note { url: url.clone(), form: form.0, login: None, patience });
+        self.send(Outgoing::Note(Note { url: url.clone(), form: form.0, login: None, patience }));
+    }
+
+    /// Asks what our own hooks ask; yes where `url` is none.
+    pub async fn call(&self, url: Option<&Url>, hooks: &MountHooks, call: &Call<'_>) -> Word {
+        match url {
+            Some(url) => call.seal(url, hooks).ask(&self.client).await,
+            None => Word::Yes(None),
+        }
+    }
+
+    /// Tells what our own hooks tell.
+    pub fn tell(&self, url: &Url, hooks: &MountHooks, call: &Call<'_>) {
+        self.send(Outgoing::Letter(call.seal(url, hooks)));
     }
 
     /// Tells what is to be told, [`AT_ONCE`] at a time, for as long as it is awaited.
@@ -136,17 +159,17 @@ impl Hooks {
             while telling.try_join_next().is_some() {}
             let client = self.client.clone();
             telling.spawn(async move {
-                if let Err(why) = post(&client, &note).await {
-                    tracing::warn!(host = note.url.host_str(), %why, "a hook was not told");
+                match note {
+                    Outgoing::Letter(letter) => drop(letter.ask(&client).await),
+                    Outgoing::Note(note) => tell(&client, &note).await,
                 }
             });
         }
     }
 
-    fn note(&self, note: Note) {
-        if let Err(lost) = self.notes.try_send(note) {
-            let note = lost.into_inner();
-            tracing::warn!(host = note.url.host_str(), "a hook is too slow; what it should be told is lost");
+    fn send(&self, note: Outgoing) {
+        if self.notes.try_send(note).is_err() {
+            tracing::warn!("hooks are too slow; what one should be told is lost");
         }
     }
 
@@ -158,6 +181,12 @@ impl Hooks {
                 Word::Silence
             }
         }
+    }
+}
+
+async fn tell(client: &Client, note: &Note) {
+    if let Err(why) = post(client, note).await {
+        tracing::warn!(host = note.url.host_str(), %why, "a hook was not told");
     }
 }
 

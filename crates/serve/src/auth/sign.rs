@@ -1,6 +1,6 @@
 //! Signed addresses: whoever holds the key can give somebody a mount for a while, without a list of users.
 //!
-//! An address ends in `?exp=UNIX&sig=HEX`; `sig` is HMAC-SHA256 under the mount's key over what stands before it, that
+//! An address ends in `?exp=UNIX&sig=HEX`, or `?token=UNIX.HEX` where one parameter is all there is room for; `sig` is HMAC-SHA256 under the mount's key over what stands before it, that
 //! is over `/mount?exp=UNIX`.
 
 use crate::MountName;
@@ -24,6 +24,11 @@ pub fn sign(key: &[u8], mount: &MountName, exp: u64) -> String {
         write!(query, "{byte:02x}").expect("a string takes what is written");
     }
     query
+}
+
+/// Whether `token`, which is `EXP.SIG`, opens `mount` at `now` (seconds since 1970).
+pub fn token_fits(key: &[u8], mount: &MountName, token: &str, now: u64) -> bool {
+    token.split_once('.').is_some_and(|(exp, sig)| signature_fits(key, mount, exp, sig, now))
 }
 
 /// Whether `sig` opens `mount` at `now` (seconds since 1970). Compared in constant time.
@@ -64,6 +69,8 @@ mod tests {
         assert!(!signature_fits(b"key", &mount, "101", sig, 1));
         assert!(!signature_fits(b"yek", &mount, "100", sig, 1));
         assert!(!signature_fits(b"key", &other, "100", sig, 1));
+        assert!(token_fits(b"key", &mount, &format!("100.{sig}"), 100));
+        assert!(!token_fits(b"key", &mount, &format!("100{sig}"), 100));
         for odd in ["", "0", "zz", "é0", &sig[..62]] {
             assert!(!signature_fits(b"key", &mount, "100", odd, 1), "{odd}");
         }

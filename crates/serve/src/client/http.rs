@@ -122,14 +122,25 @@ impl Client {
     /// # Errors
     /// When there is no connection, or no answer within `patience`.
     pub async fn post(&self, url: &Url, form: &str, patience: Duration) -> Result<Reply, Error> {
-        let length = form.len().to_string();
-        let fields = [
-            ("Accept", "*/*"),
-            ("Content-Length", length.as_str()),
-            ("Content-Type", "application/x-www-form-urlencoded"),
-            ("Connection", "close"),
-        ];
-        let request = self.head("POST", "HTTP/1.1", url, &fields) + form;
+        self.submit(url, &[("Content-Type", "application/x-www-form-urlencoded")], form, patience).await
+    }
+
+    /// Sends `body` with `fields` by POST and gives the head of the answer; what comes behind it is not looked at.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn submit(
+        &self,
+        url: &Url,
+        fields: &[(&str, &str)],
+        body: &str,
+        patience: Duration,
+    ) -> Result<Reply, Error> {
+        let length = body.len().to_string();
+        let mut all = vec![("Accept", "*/*"), ("Content-Length", length.as_str())];
+        all.extend_from_slice(fields);
+        all.push(("Connection", "close"));
+        let request = self.head("POST", "HTTP/1.1", url, &all) + body;
         let exchange = async {
             let mut wire = self.open(url).await?;
             wire.write_all(request.as_bytes()).await.map_err(Error::Broken)?;

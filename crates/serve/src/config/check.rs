@@ -1,6 +1,6 @@
 //! What is wrong with a configuration that reads well: values that cannot be meant, and passwords everybody knows.
 
-use super::{Config, HookAuth, MountConfig, RelayConfig, Secret, secret::MASK};
+use super::{Config, HookAuth, MountConfig, MountHooks, RelayConfig, Secret, secret::MASK};
 use crate::{MountName, slate, tls::Files};
 use levada_media::Format;
 use std::{collections::HashSet, fmt, net::SocketAddr, path::Path, time::Duration};
@@ -213,6 +213,9 @@ impl Config {
         if let Some(hooks) = &mount.url_auth {
             check_hooks(&key("url_auth"), hooks, found);
         }
+        if let Some(hooks) = &mount.hooks {
+            check_own_hooks(&key("hooks"), hooks, found);
+        }
     }
 
     /// A slate must be playable, and of the container and the codecs of the source as far as that is said here.
@@ -309,9 +312,14 @@ impl Config {
         ];
         let auth = auth.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.as_ref()?)));
         let mounts = self.mount.iter().enumerate().flat_map(|(at, mount)| {
-            let both = [("source_password", &mount.source_password), ("signing_key", &mount.signing_key)];
-            both.into_iter()
-                .filter_map(move |(key, secret)| Some((format!("mount.{at}.{key}"), secret.as_ref()?)))
+            let hooks = mount.hooks.as_ref();
+            let all = [
+                ("source_password", mount.source_password.as_ref()),
+                ("signing_key", mount.signing_key.as_ref()),
+                ("play_token", mount.play_token.as_ref()),
+                ("hooks.secret", hooks.and_then(|hooks| hooks.secret.as_ref())),
+            ];
+            all.into_iter().filter_map(move |(key, secret)| Some((format!("mount.{at}.{key}"), secret?)))
         });
         let relays = self.relay.iter().enumerate();
         let relays =
@@ -326,6 +334,15 @@ fn check_hooks(at: &str, hooks: &HookAuth, found: &mut Findings) {
     }
     found.positive(format!("{at}.timeout"), Some(hooks.timeout));
     found.warn_if(hooks.urls().next().is_none(), at, "names no address to ask");
+}
+
+fn check_own_hooks(at: &str, hooks: &MountHooks, found: &mut Findings) {
+    for (name, url) in hooks.urls() {
+        found.web(&format!("{at}.{name}"), url);
+    }
+    found.positive(format!("{at}.timeout"), Some(hooks.timeout));
+    found.warn_if(hooks.urls().next().is_none(), at, "names no address to ask or tell");
+    found.error_if(hooks.secret.is_none(), format!("{at}.secret"), "is missing: calls are signed with it");
 }
 
 fn check_relay(at: &str, relay: &RelayConfig, found: &mut Findings) {
@@ -481,6 +498,7 @@ mod tests {
                 "[[mount]]\nname = '/a'\nurl_auth = { listener_add = 'file:///x' }",
                 "mount.0.url_auth.listener_add",
             ),
+            ("[[mount]]\nname = '/a'\nhooks = { play = 'http://h/' }", "mount.0.hooks.secret"),
             ("[[relay]]\nfrom = []", "relay.0.from"),
             ("[[relay]]\nfrom = ['http://example.org']\nmount = '/x'", "relay.0.mount"),
             ("[[relay]]\nfrom = ['http://example.org/a']\nevery = '10ms'", "relay.0.every"),
@@ -512,7 +530,8 @@ mod tests {
     fn no_secret_of_the_configuration_is_overlooked() {
         let config: Config = toml::from_str(
             "[auth]\nsource_password='1'\nadmin_password='2'\nrelay_password='3'\napi_token='4'\n\
-             [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\n\
+             [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\nplay_token='8'\n\
+             hooks={ play='http://h/', secret='9' }\n\
              [[relay]]\nfrom=['http://h/']\npassword='7'\n",
         )
         .unwrap();
@@ -520,9 +539,9 @@ mod tests {
             .iter()
             .map(|text| text.matches(": Option<Secret>,").count() + text.matches(": Secret;").count())
             .sum::<usize>();
-        assert_eq!((config.secrets().len(), fields), (7, 7));
+        assert_eq!((config.secrets().len(), fields), (9, 9));
         let shown = toml::to_string(&config).unwrap();
-        assert_eq!(shown.matches("\"***\"").count(), 7, "{shown}");
+        assert_eq!(shown.matches("\"***\"").count(), 9, "{shown}");
     }
 
     #[test]

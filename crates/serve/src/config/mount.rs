@@ -124,8 +124,12 @@ mount_options! {
         htpasswd: PathBuf;
         /// Listeners and sources are admitted by asking these addresses, with Icecast's fields.
         url_auth: HookAuth;
-        /// Listeners must carry a signature made with this key (`?exp=…&sig=…`).
+        /// Sources and players are admitted by asking these addresses, in signed JSON.
+        hooks: MountHooks;
+        /// Listeners must carry a signature made with this key (`?exp=…&sig=…`, or `?token=EXP.SIG`).
         signing_key: Secret;
+        /// Listeners must carry this token (`?token=…`, or as `Authorization: Bearer …`).
+        play_token: Secret;
     }
 }
 
@@ -170,6 +174,59 @@ impl StartAt {
             "live" => Some(StartAt::Live),
             _ => None,
         }
+    }
+}
+
+impl MountPolicy {
+    /// Whether each listener has to show something, or somebody is told of it.
+    pub fn is_guarded(&self) -> bool {
+        let icecast = self.url_auth.as_ref();
+        let ours = self.hooks.as_ref();
+        self.htpasswd.is_some()
+            || self.signing_key.is_some()
+            || self.play_token.is_some()
+            || icecast.is_some_and(|hooks| hooks.listener_add.is_some() || hooks.listener_remove.is_some())
+            || ours.is_some_and(|hooks| hooks.play.is_some() || hooks.stop.is_some())
+    }
+}
+
+/// Addresses that are asked, or told, who publishes and who plays: by POST, in JSON, signed with `secret`. Every answer is
+/// awaited at most `timeout`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MountHooks {
+    /// Asked when a source comes, instead of comparing its password or stream key with one of ours.
+    pub publish: Option<url::Url>,
+    /// Told when a source has gone.
+    pub unpublish: Option<url::Url>,
+    /// Asked when a player or a listener comes. Default: they are not asked for.
+    pub play: Option<url::Url>,
+    /// Told when a player has gone, of those that were asked for or need not be.
+    pub stop: Option<url::Url>,
+    /// What calls are signed with.
+    pub secret: Option<Secret>,
+    /// How long an answer may take. Longer keeps clients waiting, shorter refuses them more often. Default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+impl Default for MountHooks {
+    fn default() -> MountHooks {
+        let (publish, unpublish, play, stop, secret) = (None, None, None, None, None);
+        MountHooks { publish, unpublish, play, stop, secret, timeout: Duration::from_secs(5) }
+    }
+}
+
+impl MountHooks {
+    /// The addresses that are set, with their keys.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &url::Url)> {
+        let all = [
+            ("publish", &self.publish),
+            ("unpublish", &self.unpublish),
+            ("play", &self.play),
+            ("stop", &self.stop),
+        ];
+        all.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?)))
     }
 }
 

@@ -11,7 +11,6 @@ use crate::{
     Mount, Session, Station,
     admission::{Admission, admit},
     auth::{Knock, Turned},
-    config::MountPolicy,
     demand,
     ordinary::{Caller, Refusal},
     switch,
@@ -25,7 +24,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -52,18 +51,10 @@ pub async fn of(caller: &Caller, path: &str) -> Option<Response> {
     let made = || station.hls.find(&name).map(|stream| stream.mount.clone());
     let mount = station.audible(&name).or_else(made)?;
     let query = caller.head.target.split_once('?').map_or("", |(_, query)| query);
-    let guarded = is_guarded(&mount.policy());
+    let guarded = mount.policy().is_guarded();
     let carry = if guarded { carried(query) } else { String::new() };
     let visit = Visit { caller, mount, asked, query, guarded, carry };
     Some(visit.answer().await.unwrap_or_else(|no| *no))
-}
-
-/// Whether each player has to show something, or somebody is told of it.
-fn is_guarded(policy: &MountPolicy) -> bool {
-    let hooks = policy.url_auth.as_ref();
-    policy.htpasswd.is_some()
-        || policy.signing_key.is_some()
-        || hooks.is_some_and(|hooks| hooks.listener_add.is_some() || hooks.listener_remove.is_some())
 }
 
 impl Visit<'_> {
@@ -102,7 +93,7 @@ impl Visit<'_> {
         let entry = station.auth.admits(&config, knock).await.map_err(|why| turn_away(&why, station))?;
         let _waiting = demand::wake(&self.mount, None, station).await.map_err(|_| not_found())?;
         self.admit()?;
-        let session = Arc::new(session(id, entry.user, &self.mount, caller));
+        let session = Arc::new(Session::new(id, &self.mount.name, caller.peer, &caller.head, entry.user));
         let stay = [policy.max_listener_duration, entry.stay].into_iter().flatten().min();
         let until = stay.map(|stay| session.began + stay);
         if let Err(already) = station.hls.audience.enter(key, session.clone(), until, session.began) {
@@ -209,25 +200,6 @@ async fn find(stream: &Stream, asked: Asked) -> Result<Option<Bytes>, No> {
         }
         Asked::Playlist => None,
     })
-}
-
-fn session(id: crate::SessionId, user: Option<Box<str>>, mount: &Mount, caller: &Caller) -> Session {
-    let said = |name: &str| -> Box<str> { caller.head.field(name).unwrap_or_default().into() };
-    Session {
-        id,
-        home: mount.name.clone(),
-        peer: caller.peer,
-        agent: said("user-agent"),
-        referer: said("referer"),
-        request: caller.head.line().into(),
-        user,
-        since: SystemTime::now(),
-        began: Instant::now(),
-        sent: 0.into(),
-        skips: 0.into(),
-        lag: 0.into(),
-        relay: None,
-    }
 }
 
 fn turn_away(why: &Turned, station: &Station) -> No {

@@ -80,6 +80,12 @@ impl Head {
         Some((user, password))
     }
 
+    /// The token of Bearer authentication (RFC 6750).
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.field("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
     /// Whether the connection may serve another request after this one.
     pub fn keep_alive(&self) -> bool {
         match self.version {

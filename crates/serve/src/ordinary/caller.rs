@@ -52,7 +52,7 @@ impl Caller {
             host: host.map(str::to_owned),
             user,
             password,
-            token: bearer(head),
+            token: head.bearer().map(str::to_owned),
             foreign: is_foreign(head),
         }
     }
@@ -181,11 +181,6 @@ fn reached(conn: &Conn) -> Option<SocketAddr> {
     local.ok()
 }
 
-fn bearer(head: &Head) -> Option<String> {
-    let (scheme, token) = head.field("authorization")?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-}
-
 /// Browsers say where a request comes from (Fetch Metadata; RFC 6454 §7). Other programs say nothing.
 fn is_foreign(head: &Head) -> bool {
     if head.field("sec-fetch-site").is_some_and(|site| matches!(site, "cross-site" | "same-site")) {
@@ -272,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_found() {
-        assert_eq!(bearer(&head("Authorization: Bearer abc\r\n")).as_deref(), Some("abc"));
-        assert_eq!(bearer(&head("Authorization: Basic abc\r\n")), None);
+        assert_eq!(head("Authorization: Bearer abc\r\n").bearer(), Some("abc"));
+        assert_eq!(head("Authorization: Basic abc\r\n").bearer(), None);
     }
 }

@@ -7,6 +7,7 @@ mod directories;
 mod events;
 mod files;
 mod hls;
+mod hooks;
 mod kit;
 mod metrics;
 mod nowplaying;
