@@ -126,7 +126,8 @@ async fn hooks_are_asked_in_signed_json_and_told_when_it_is_over() -> Result<()>
     source.write_all(&mp3(50)).await?;
     let name = "/m.mp3".parse()?;
     let mounts = &rig.server.station().mounts;
-    until("the source is there", || mounts.find(&name).is_some_and(|mount| !mount.tracks().is_empty())).await?;
+    until("the source is there", || mounts.find(&name).is_some_and(|mount| !mount.tracks().is_empty()))
+        .await?;
     let refused = rig.get("/m.mp3?token=coffee&x=y").await?;
     ensure!(refused.status == 401 && refused.text().contains("no such key"), "{refused:?}");
     let mut player = Wire::connect(rig.address).await?;
@@ -147,7 +148,9 @@ async fn hooks_are_asked_in_signed_json_and_told_when_it_is_over() -> Result<()>
     let field = |name: &str| play.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     let (time, signature) = (field("Levada-Timestamp: "), field("Levada-Signature: "));
     let body = play.split_once("\r\n\r\n").context("a body")?.1;
-    ensure!(signature.context("signed")? == hmac(b"hush-hush", &format!("{}.{body}", time.context("dated")?))?);
+    ensure!(
+        signature.context("signed")? == hmac(b"hush-hush", &format!("{}.{body}", time.context("dated")?))?
+    );
     rig.server.stop().await;
     Ok(())
 }
