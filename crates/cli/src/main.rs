@@ -8,6 +8,10 @@ mod config;
 mod demo;
 mod exit;
 mod import;
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(not(target_os = "linux"))]
+#[path = "lab/elsewhere.rs"]
 mod lab;
 mod output;
 mod pull;

@@ -1,4 +1,6 @@
 //! Networks made of namespaces, with emulated links, captures and reports.
+//!
+//! Labs themselves need Linux. [`proxy`], [`replay`], [`report`] and [`plot`] are everywhere.
 
 #[cfg(target_os = "linux")]
 mod core;
@@ -35,21 +37,25 @@ mod throughput;
 #[cfg(target_os = "linux")]
 mod topology;
 
-pub use core::{CoreError, Sight, Stats};
-pub use engine::Priority;
-pub use fabric::{Fate, Seen, Totals};
 pub use journal::{At, Journal};
-pub use lab::{Lab, LabError, Options, has_program};
 pub use lateness::{Lateness, Summary};
-pub use ping::{Answers, Ping, Pong};
-pub use publish::Publish;
-pub use record::{Capture, CaptureError, Recorded, Recording};
-pub use run::{Compared, Finding, Place, Report, RunError, Verdict, compare, spread};
-pub use scenario::{Amount, Expect, Override, Ready, Scenario, ScenarioError, Span, Step};
-pub use throughput::{Estimate, Transfer};
-pub use topology::{Interface, Link, Topology, TopologyError};
+#[cfg(target_os = "linux")]
+pub use {
+    core::{CoreError, Sight, Stats},
+    engine::Priority,
+    fabric::{Fate, Seen, Totals},
+    lab::{Lab, LabError, Options, has_program},
+    ping::{Answers, Ping, Pong},
+    publish::Publish,
+    record::{Capture, CaptureError, Recorded, Recording},
+    run::{Compared, Finding, Place, Report, RunError, Verdict, compare, spread},
+    scenario::{Amount, Expect, Override, Ready, Scenario, ScenarioError, Span, Step},
+    throughput::{Estimate, Transfer},
+    topology::{Interface, Link, Topology, TopologyError},
+};
 
 /// `; did you mean "server"?`, or nothing.
+#[cfg(target_os = "linux")]
 pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or(String::new(), |nearest| format!("; did you mean {nearest:?}?"))
 }
@@ -58,6 +64,7 @@ pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
 pub const LIFELINE: &str = "LEVADA_LAB_LIFELINE";
 
 /// An error with its causes.
+#[cfg(target_os = "linux")]
 pub(crate) fn told(why: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(why.source(), |cause| cause.source());
     causes.fold(why.to_string(), |told, cause| format!("{told}: {cause}"))
