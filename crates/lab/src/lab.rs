@@ -228,12 +228,13 @@ impl Lab {
             for direction in self.directions(name)? {
                 let config = changed.entry(direction).or_insert_with(|| state.wires[direction].clone());
                 edit.apply(config, library).map_err(|why| LabError::Link { link: name.clone(), why })?;
+                self.topology.admits(name, config)?;
             }
         }
         let texts: Vec<String> =
             edits.iter().map(|(name, edit)| format!("{name}: {}", edit.text())).collect();
         let wires: Vec<(usize, LinkConfig)> = changed.into_iter().collect();
-        let at = self.core.change(wires.clone(), texts.join(", "))?;
+        let at = self.core.change(wires.clone(), texts.join("\n"))?;
         for (direction, config) in wires {
             state.wires[direction] = config;
         }
@@ -276,7 +277,10 @@ impl Lab {
         }
         state.devices = devices;
         state.journal.add(At { t: at, link: BTreeMap::new(), tc: vec![line] });
-        Ok(reply)
+        // tc lets such a bucket be, and the kernel says so where few look.
+        let small = stages.iter().find_map(|stage| self.topology.admits(&device, stage).err());
+        let err = small.map_or(reply.err, |why| format!("Warning: {why}.\n"));
+        Ok(Reply { err, ..reply })
     }
 
     /// Does what is scheduled.

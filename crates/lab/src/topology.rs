@@ -1,7 +1,7 @@
 //! What a lab is made of: hosts, switches, and the links between their interfaces.
 
 use crate::netlink::Mac;
-use levada_link::Profile;
+use levada_link::{LinkConfig, Profile};
 use std::net::Ipv4Addr;
 
 mod paths;
@@ -77,6 +77,19 @@ pub enum TopologyError {
     /// A host that is connected to nothing.
     #[error("host {0:?} has no link")]
     Alone(String),
+    /// A bucket that holds less than a packet.
+    #[error(
+        "link {link}: a burst of {burst} bytes is less than a packet ({longest} bytes with its header), and what is longer than \
+         the burst never passes; make it larger, or the mtu smaller"
+    )]
+    Burst {
+        /// Of which link.
+        link: String,
+        /// What it holds, in bytes.
+        burst: u64,
+        /// The longest packet, in bytes.
+        longest: u64,
+    },
     /// More hosts than addresses.
     #[error("a lab has at most {MOST_HOSTS} hosts and {MOST_LINKS} links")]
     TooLarge,
@@ -177,7 +190,22 @@ impl Topology {
     /// A host without a link.
     pub fn check(&self) -> Result<(), TopologyError> {
         let alone = self.hosts.iter().find(|host| self.address(host).is_none());
-        alone.map_or(Ok(()), |host| Err(TopologyError::Alone(host.clone())))
+        if let Some(host) = alone {
+            return Err(TopologyError::Alone(host.clone()));
+        }
+        self.links.iter().try_for_each(|link| {
+            self.admits(&link.name, &link.profile.down)?;
+            self.admits(&link.name, &link.profile.up)
+        })
+    }
+
+    /// Refuses a bucket that holds less than a packet of this topology.
+    pub(crate) fn admits(&self, link: &str, config: &LinkConfig) -> Result<(), TopologyError> {
+        let longest = u64::from(self.mtu) + ETHERNET;
+        match config.bucket.map(|bucket| bucket.burst.0) {
+            Some(burst) if burst < longest => Err(TopologyError::Burst { link: link.into(), burst, longest }),
+            _ => Ok(()),
+        }
     }
 
     /// The hosts' names.
@@ -265,6 +293,8 @@ pub(crate) fn mac(address: Ipv4Addr) -> Mac {
 /// As many as there are addresses in the pattern.
 const MOST_HOSTS: usize = 2_000;
 const MOST_LINKS: usize = 10_000;
+/// Length of an Ethernet header.
+const ETHERNET: u64 = 14;
 
 #[cfg(test)]
 mod tests {

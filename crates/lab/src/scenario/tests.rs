@@ -44,6 +44,10 @@ fn impossible_values_are_explained() {
         ("[[at]]\nt = \"1s\"\nlink.cor = \"rate=1mbit\"\n", "did you mean \"core\"?"),
         ("[[at]]\nt = \"1s\"\nlink.core = \"rte=1mbit\"\n", "did you mean \"rate\"?"),
         ("duration = \"1\"\n", "unit"),
+        (
+            "[[link]]\nname = \"core\"\nbucket = \"1mbit:1000b\"\n",
+            "a burst of 1000 bytes is less than a packet (1514 bytes with its header)",
+        ),
     ];
     for (text, part) in cases {
         let said = wrong(&format!("{HEAD}{text}"));
