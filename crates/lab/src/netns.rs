@@ -99,14 +99,14 @@ pub fn furnish(hosts: &str) -> io::Result<()> {
     if !Path::new("/etc/hosts").exists() {
         return Ok(());
     }
-    // The file is unlinked at once; the mount keeps it.
-    let path = std::env::temp_dir().join(format!("levada-hosts-{}-{}", std::process::id(), unique()));
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
-    // Those of an earlier lab of this process; nothing can be put on a file that is gone.
+    // Those of an earlier lab of this process.
     let _none_or_not_ours = mount::unmount("/etc/hosts", mount::UnmountFlags::DETACH);
-    let mounted = file.write_all(hosts.as_bytes()).and_then(|()| Ok(mount::mount_bind(&path, "/etc/hosts")?));
-    fs::remove_file(&path)?;
-    mounted
+    // A file that is in no file system that outlives this: the mount keeps it when its folder is gone.
+    mount::mount("levada", "/proc", "tmpfs", flags, None)?;
+    let put =
+        fs::write("/proc/hosts", hosts).and_then(|()| Ok(mount::mount_bind("/proc/hosts", "/etc/hosts")?));
+    mount::unmount("/proc", mount::UnmountFlags::DETACH)?;
+    put
 }
 
 /// A network namespace. It lives as long as this or a process in it.
@@ -232,9 +232,4 @@ pub(crate) fn peer(socket: &impl AsFd) -> io::Result<u32> {
 
 fn write(path: &str, text: &str) -> io::Result<()> {
     fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// A number that no other lab on this machine has at the moment.
-fn unique() -> u128 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
 }
