@@ -194,8 +194,10 @@ impl Files {
         let names =
             lab.topology().interfaces().filter_map(|i| Some((IpAddr::V4(i.address?), i.node.as_str())));
         all.names(names)?;
-        all.flush()?;
         let wall = lab.began().1.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = wall + lab.began().0.elapsed();
+        links(lab)?.iter().try_for_each(|text| all.note(now, text))?;
+        all.flush()?;
         let counts = vec![Statistics::default(); points.len()];
         let done = Recorded::default();
         Ok(Files { all, ends, hosts, counts, wall, last: wall, done, missed: 0 })
@@ -282,6 +284,22 @@ impl Files {
         self.all.flush()?;
         self.hosts.iter_mut().flatten().try_for_each(pcap::Writer::flush)
     }
+}
+
+/// What the links are that are no perfect wires, as a change to that would be noted.
+fn links(lab: &Lab) -> Result<Vec<String>, LabError> {
+    let mut notes = Vec::new();
+    for link in lab.topology().links() {
+        let [down, up] = lab.link(&link.name)?;
+        if down == up {
+            notes.extend((!down.is_perfect()).then(|| format!("{}: {down}", link.name)));
+            continue;
+        }
+        for (word, config) in [("down", down), ("up", up)] {
+            notes.push(format!("{}.{word}: {config}", link.name));
+        }
+    }
+    Ok(notes)
 }
 
 /// A packet in a line, much as tcpdump has it.

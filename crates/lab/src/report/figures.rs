@@ -84,7 +84,9 @@ impl Ground<'_> {
     }
 
     fn marks(&self) -> Vec<(f64, String)> {
-        self.subject.notes.iter().map(|(at, note)| (self.span.at(*at), note.clone())).collect()
+        let notes = self.subject.notes.iter().map(|(at, note)| (self.span.at(*at), note.clone()));
+        // What was so from the beginning on is no change.
+        notes.filter(|(at, _)| *at > 0.0).collect()
     }
 
     fn figure(&self, name: &'static str, title: &str, x: Axis, panels: Vec<Panel>, marked: bool) -> Figure {
