@@ -4,8 +4,10 @@ use crate::output::Console;
 use clap::{Args, Subcommand};
 use levada_lab::house;
 
+mod dashboard;
 mod doctor;
 mod enter;
+mod glimpse;
 mod plot;
 mod proxy;
 mod replay;
@@ -20,6 +22,8 @@ mod words;
 pub enum Lab {
     /// Build a lab and work in it: server – s1 – s2 – client, with the link between the switches as bottleneck
     Up(up::Up),
+    /// Show the links of a lab that is up, with sliders and live plots
+    Dashboard(dashboard::Dashboard),
     /// Run a program on a host of a lab that is up
     Exec(enter::Exec),
     /// Open a shell on a host of a lab that is up
@@ -80,6 +84,12 @@ pub struct Which {
     name: String,
 }
 
+impl Which {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Lab {
     /// Does what was typed.
     ///
@@ -99,6 +109,7 @@ impl Lab {
             Lab::Doctor(doctor) if house::is_inside() => doctor.inside(),
             Lab::Doctor(doctor) => doctor.run(),
             Lab::Proxy(proxy) => proxy.run(console),
+            Lab::Dashboard(dashboard) => dashboard.run(),
             Lab::Exec(exec) => exec.run(),
             Lab::Shell(shell) => shell.run(),
             Lab::Plot(plot) => plot.run(console),

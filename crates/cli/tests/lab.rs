@@ -93,6 +93,8 @@ fn tc_answers_as_tc_in_a_lab() -> Result<()> {
     ensure!(tc("qdisc add dev s1-eth2 root netem delay 30ms")?.1 == 0);
     let ping = up.ask("ping", &["server", "client", "-c", "3", "-i", "100ms"])?;
     ensure!((30.0..55.0).contains(&number_after(&ping, "mdev = ")?), "{ping}");
+    let (warned, status) = tc("qdisc add dev s2-eth1 root tbf rate 1mbit burst 1000b limit 10kb")?;
+    ensure!(status == 0 && warned.contains("a burst of 1000 bytes is less than a packet"), "{warned}");
     let (wrong, status) = tc("qdisc add dev s9-eth1 root netem delay 1ms")?;
     ensure!((wrong.as_str(), status) == ("Cannot find device \"s9-eth1\"\n", 1), "{wrong}");
     Ok(())
@@ -258,6 +260,9 @@ fn nothing_is_left_after_a_kill() -> Result<()> {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+    // Namespaces that nothing holds are gone, and with them what was in them.
+    let interfaces = fs::read_to_string("/proc/net/dev")?;
+    ensure!(!interfaces.contains("server-eth0"), "{interfaces}");
     println!("{kills} labs killed, nothing left");
     Ok(())
 }

@@ -65,6 +65,8 @@ struct Packet {
     /// Numbered from one, in the order in which hosts sent them.
     id: u64,
     bytes: Arc<[u8]>,
+    /// When it came to the link that it is on.
+    entered: Duration,
     /// Whether some link took time over it.
     delayed: bool,
 }
@@ -120,6 +122,8 @@ pub struct Totals {
     pub delivered: u64,
     /// Their bytes.
     pub delivered_bytes: u64,
+    /// The time that those took over it, summed, in nanoseconds.
+    pub delay_ns: u64,
     /// Packets lost by chance.
     pub lost: u64,
     /// Packets that the queue dropped.
@@ -197,7 +201,7 @@ impl Fabric {
         self.run(at);
         self.packets += 1;
         self.groups.listen(port, bytes);
-        let packet = Packet { id: self.packets, bytes: bytes.into(), delayed: false };
+        let packet = Packet { id: self.packets, bytes: bytes.into(), entered: at, delayed: false };
         self.enter(self.paths.ports[port].out, at, packet);
     }
 
@@ -226,6 +230,7 @@ impl Fabric {
 
     /// A packet begins its way over a direction.
     fn enter(&mut self, direction: Direction, at: Duration, packet: Packet) {
+        let packet = Packet { entered: at, ..packet };
         let totals = &mut self.totals[direction];
         totals.packets += 1;
         totals.bytes += packet.bytes.len() as u64;
@@ -251,7 +256,7 @@ impl Fabric {
             self.free.push(ticket);
         }
         if let Some(why) = refused {
-            let packet = Packet { id, bytes, delayed: false };
+            let packet = Packet { id, bytes, entered: at, delayed: false };
             self.dropped(direction, at, &packet, why);
         }
         self.plan(pipe);
@@ -296,10 +301,12 @@ impl Fabric {
         let totals = &mut self.totals[direction];
         totals.delivered += 1;
         totals.delivered_bytes += packet.bytes.len() as u64;
+        let delay = at.saturating_sub(packet.entered);
+        totals.delay_ns = totals.delay_ns.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
         match self.paths.ends[direction] {
             Destination::Port(port) => {
                 // Its arrival is seen when it is really sent.
-                let Packet { id, bytes, delayed } = packet;
+                let Packet { id, bytes, delayed, .. } = packet;
                 self.out.push_back(Leaving { port, at, bytes, id, delayed });
             }
             Destination::Switch(switch) => {

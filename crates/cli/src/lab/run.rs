@@ -225,6 +225,7 @@ fn shown(metric: &str, value: f64) -> String {
     }
     match metric.rsplit('.').next().unwrap_or_default() {
         "rate" | "estimate" => rate(value),
+        "delay" => format!("{:.3} ms", value * 1e3),
         _ if metric.contains(".rtt.") || metric.contains("lateness") => format!("{:.3} ms", value * 1e3),
         _ if metric.starts_with("stream.") && metric.matches('.').count() == 2 => {
             format!("{:.3} ms", value * 1e3)

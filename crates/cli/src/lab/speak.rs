@@ -50,7 +50,8 @@ pub fn name_of_lab(words: &mut Vec<String>) -> String {
     }
 }
 
-fn nobody(name: &str, why: io::Error) -> anyhow::Error {
+/// Why a lab did not answer, in words.
+pub fn nobody(name: &str, why: io::Error) -> anyhow::Error {
     let missing = matches!(why.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound);
     let said = match missing {
         true => format!("no lab {name:?} is up; `levada lab up` makes one"),

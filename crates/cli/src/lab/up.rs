@@ -33,8 +33,8 @@ pub struct Up {
     /// So many hosts h1, h2 … around one switch instead
     #[arg(long, value_name = "HOSTS")]
     star: Option<usize>,
-    /// A port of a host on the real loopback: 8000:server:80
-    #[arg(long, value_name = "[PORT:]HOST:PORT")]
+    /// A port of a host on the real loopback: 8000:server:80, 5000:server:5000/udp
+    #[arg(long, value_name = "[PORT:]HOST:PORT[/udp]")]
     publish: Vec<Publish>,
     /// What all chance follows from
     #[arg(long, default_value_t = 1)]
@@ -42,6 +42,9 @@ pub struct Up {
     /// Whose netem: what its words mean, or what the kernel does
     #[arg(long, value_parser = ["physical", "netem"], default_value = "physical")]
     compat: String,
+    /// Show the dashboard in place of the prompt; the lab ends with it
+    #[arg(long, conflicts_with = "stay")]
+    dashboard: bool,
     /// Stay up without a prompt, until a signal or `levada lab down`
     #[arg(long)]
     stay: bool,
@@ -94,13 +97,15 @@ impl Up {
             priority(lab.priority()),
         ));
         let (end, ended) = mpsc::channel();
-        let room = Arc::new(Room { lab, stop: AtomicBool::new(false), end });
+        let name = self.which.name.clone();
+        let room = Arc::new(Room { lab, name, stop: AtomicBool::new(false), end });
         serve(listener, room.clone())?;
         signals(room.clone())?;
         if !self.stay {
             let room = room.clone();
+            let talk = if self.dashboard { Room::dashboard } else { prompt };
             thread::Builder::new().name("prompt".into()).spawn(move || {
-                prompt(&room);
+                talk(&room);
                 let _ending_already = room.end.send(());
             })?;
         }
@@ -116,6 +121,7 @@ impl Up {
 /// What the threads of a lab share.
 struct Room {
     lab: Arc<Lab>,
+    name: String,
     /// What goes on in the foreground is to stop.
     stop: AtomicBool,
     end: mpsc::Sender<()>,
@@ -180,10 +186,18 @@ impl Room {
         }
         match Line::read(&words) {
             Ok(line) if line.is_end() => return false,
+            Ok(line) if line.is_dashboard() => self.dashboard(),
             Ok(line) => drop(line.run(&self.lab, &mut Terminal, &self.stop)),
             Err(why) => drop(why.print()),
         }
         true
+    }
+
+    /// Shows the dashboard in the terminal of the prompt.
+    fn dashboard(&self) {
+        if let Err(why) = super::dashboard::show(&self.name) {
+            eprintln!("{why:#}");
+        }
     }
 
     /// Runs a program on a host in the terminal of the prompt.

@@ -1,5 +1,6 @@
 //! What a lab that is up understands, at its prompt and from other terminals.
 
+use super::glimpse::Glimpse;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use levada_lab::{Lab, Ping, Stats};
@@ -43,8 +44,10 @@ pub enum Word {
     Throughput(Throughput),
     /// Show packets at an interface as they pass: capture -i s2-eth1 'port 1935'
     Capture(super::speak::Capture),
+    /// Show the links with sliders and live plots
+    Dashboard,
     /// Show what the links have carried, and how punctual the engine is
-    Stats,
+    Stats(StatsWords),
     /// Show what was changed so far, as a scenario schedules it
     Changes,
     /// Show the hosts and their addresses
@@ -71,6 +74,14 @@ pub struct Tc {
     /// qdisc add|change|replace|del|show dev LINK …
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
+}
+
+/// Shows what the links have carried.
+#[derive(Debug, Args)]
+pub struct StatsWords {
+    /// As JSON, with what the links are
+    #[arg(long)]
+    json: bool,
 }
 
 /// Sends echoes.
@@ -120,6 +131,11 @@ impl Line {
         matches!(self.word, Word::Down)
     }
 
+    /// Whether this shows the dashboard, where there is a terminal.
+    pub fn is_dashboard(&self) -> bool {
+        matches!(self.word, Word::Dashboard)
+    }
+
     /// Does it, until `stop` is set; the exit status.
     pub fn run(self, lab: &Lab, tell: &mut dyn Tell, stop: &AtomicBool) -> u8 {
         let done = match self.word {
@@ -128,7 +144,14 @@ impl Line {
             Word::Ping(ping) => ping.run(lab, tell, stop),
             Word::Throughput(throughput) => throughput.run(lab, tell),
             Word::Capture(capture) => capture.run(lab, tell, stop),
-            Word::Stats => stats(lab, tell),
+            Word::Stats(words) if words.json => Glimpse::of(lab).and_then(|glimpse| {
+                tell.out(&(serde_json::to_string(&glimpse)? + "\n"));
+                Ok(())
+            }),
+            Word::Stats(_) => stats(lab, tell),
+            Word::Dashboard => {
+                Err(anyhow!("a dashboard needs a terminal of its own: `levada lab dashboard`"))
+            }
             Word::Changes => {
                 tell.out(&lab.journal().to_toml());
                 Ok(())

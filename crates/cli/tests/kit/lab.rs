@@ -89,6 +89,11 @@ impl Up {
         Ok(Up { program, name, folder: folder.into() })
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// `levada lab WORD --name … MORE`.
     pub fn command(&self, word: &str, more: &[&str]) -> Command {
         let mut words = vec![word, "--name", self.name.as_str()];

@@ -8,6 +8,7 @@ pub mod icecast;
 pub mod lab;
 pub mod netns;
 pub mod programs;
+pub mod terminal;
 pub mod wire;
 
 use anyhow::{Context, Result, bail, ensure};

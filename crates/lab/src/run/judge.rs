@@ -90,6 +90,7 @@ fn links(lab: &Lab, happened: &Happened, span: Option<Span>, metrics: &mut BTree
             set("bytes", totals.bytes as f64);
             set("delivered", totals.delivered as f64);
             set("delivered_bytes", totals.delivered_bytes as f64);
+            set("delay", totals.delay_ns as f64 / 1e9 / (totals.delivered as f64).max(1.0));
             set("lost", totals.lost as f64);
             set("drops", (totals.queue + totals.other) as f64);
             set("rate", if seconds > 0.0 { totals.delivered_bytes as f64 * 8.0 / seconds } else { 0.0 });
@@ -103,6 +104,7 @@ fn minus(a: Totals, b: Totals) -> Totals {
         bytes: a.bytes - b.bytes,
         delivered: a.delivered - b.delivered,
         delivered_bytes: a.delivered_bytes - b.delivered_bytes,
+        delay_ns: a.delay_ns - b.delay_ns,
         lost: a.lost - b.lost,
         queue: a.queue - b.queue,
         other: a.other - b.other,
