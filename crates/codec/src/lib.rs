@@ -3,12 +3,12 @@
 
 pub mod compat;
 pub mod entropy;
+pub mod lapped;
 pub mod lossless;
 mod mdct;
 pub mod native;
 pub mod opus;
 pub mod packet;
-pub mod spectrum;
-pub use mdct::Mdct;
 pub mod resample;
+pub mod spectrum;
 pub mod wavelet;

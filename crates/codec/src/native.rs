@@ -1,14 +1,20 @@
-//! The codec of native calls: an MDCT, stereo turned to where most of it is, and the entropy coder of [`crate::spectrum`].
-//! Every packet is read by itself; the step is in it.
+//! The codec of native calls: lapped transforms, stereo turned to where most of it is, and the entropy coder of
+//! [`crate::spectrum`]. Every packet is read by itself; the step is in it.
 //!
-//! A packet: the step (one byte, eighths of an octave), the angle of the stereo image (one byte), where the coefficients of
-//! the two channels end (a byte each, in 64ths), then what the range coder said. Its first coded decision tells whether the bands'
-//! loudness follows: then steps follow the loudness, so that noise hides under what is heard (in the power domain, rms^0.62),
-//! and what was quantized to nothing is filled with noise of the right loudness.
+//! A packet is all of it what the range coder said: the step (eight bits, eighths of an octave), how the block is divided, how loud
+//! its parts are if it is, the angles of the stereo image (six bits each: one, or one each for four ranges), whether the bands'
+//! loudness follows, the loudness, and for each band of each channel whether anything is in it, and what. With loudness, steps
+//! follow it, so that noise hides under what is heard (in the power domain), and what was quantized to nothing is filled with
+//! noise of the right loudness. What a decoder decides by is integers, so that every machine reads the same.
 
-use crate::Mdct;
+mod bands;
+mod image;
+
 use crate::entropy::{Cell, Coder, Decoder as Unsaid, Encoder as Said};
+use crate::lapped::{Lapped, Layout, Onset};
 use crate::spectrum::Spectrum;
+use bands::{BANDS, code_loudness, edges, loudness, rms_of, shaped_step};
+use image::Image;
 
 /// What an encoder is to reach.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,96 +25,171 @@ pub enum Goal {
     Bytes(usize),
 }
 
+/// Frames of the blocks that are meant.
+pub const SIZES: [usize; 5] = [1_024, 960, 480, 240, 120];
+
 /// Encodes stereo blocks.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    mdct: Mdct,
-    spectrum: Spectrum,
-    before: [Vec<f32>; 2],
-    now: [Vec<f32>; 2],
+    frames: usize,
+    lapped: Lapped,
+    onset: Onset,
+    /// The block before and this one.
+    stretches: [Vec<f32>; 2],
     bins: [Vec<f32>; 2],
-    quantized: [Vec<i32>; 2],
-    bands: Vec<usize>,
+    body: Body,
+    said: Head,
+    /// Where something began in the block before, in sixteenths.
+    began: Option<usize>,
     packet: Vec<u8>,
     best: Vec<u8>,
-    last_step: u8,
+    /// Bits that packets had for each bit that they were thought to need.
+    measure: f32,
 }
 
 /// Decodes what an [`Encoder`] of the same size made.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    mdct: Mdct,
-    spectrum: Spectrum,
-    tails: [Vec<f32>; 2],
+    lapped: Lapped,
+    stretches: [Vec<f32>; 2],
     bins: [Vec<f32>; 2],
-    quantized: [Vec<i32>; 2],
     out: Vec<f32>,
-    bands: Vec<usize>,
+    body: Body,
     noise: u32,
 }
-
-/// Frames of the blocks that are meant.
-pub const SIZES: [usize; 5] = [1_024, 960, 480, 240, 120];
 
 /// These bytes are no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no packet of this codec")]
 pub struct Refused;
 
+/// What is told before coefficients.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    code: u8,
+    layout: Layout,
+    /// How much quieter than the loudest part each one is, in steps of 3 dB.
+    quieter: [u8; 8],
+    image: Image,
+    shaped: bool,
+    louds: [[u8; BANDS]; 2],
+}
+
+/// What both sides keep for coefficients.
+#[derive(Clone, Debug)]
+struct Body {
+    edges: Vec<usize>,
+    spectrum: Spectrum,
+    quantized: [Vec<i32>; 2],
+}
+
 impl Encoder {
-    /// For blocks of `frames` frames (1024, 480, 240 and 120 are meant), if there is a transform of that size.
+    /// For blocks of `frames` frames ([`SIZES`] are meant), if there is a transform of that size.
     pub fn new(frames: usize) -> Option<Encoder> {
-        let zeros = || [vec![0.0; frames], vec![0.0; frames]];
         Some(Encoder {
-            mdct: Mdct::new(frames)?,
-            spectrum: Spectrum::new(),
-            before: zeros(),
-            now: zeros(),
-            bins: zeros(),
-            quantized: [vec![0; frames], vec![0; frames]],
-            bands: bands(frames),
-            packet: Vec::with_capacity(16 * frames),
-            best: Vec::with_capacity(16 * frames),
-            last_step: 80,
+            frames,
+            lapped: Lapped::new(frames)?,
+            onset: Onset::default(),
+            stretches: [vec![0.0; 2 * frames], vec![0.0; 2 * frames]],
+            bins: [vec![0.0; frames], vec![0.0; frames]],
+            body: Body::new(frames),
+            said: Head::default(),
+            began: None,
+            packet: Vec::with_capacity(16 * frames + 64),
+            best: Vec::with_capacity(16 * frames + 64),
+            measure: 1.0,
         })
     }
 
-    /// Appends the packet of an interleaved stereo block to `out`; it is heard one block later.
+    /// Appends the packet of an interleaved stereo block (what is missing of it is silence) to `out`; it is heard one block later.
     pub fn encode(&mut self, block: &[i16], goal: Goal, out: &mut Vec<u8>) {
-        for (n, frame) in block.chunks_exact(2).enumerate().take(self.now[0].len()) {
-            (self.now[0][n], self.now[1][n]) = (f32::from(frame[0]), f32::from(frame[1]));
-        }
-        for channel in 0..2 {
-            self.mdct.forward(&self.before[channel], &self.now[channel], &mut self.bins[channel]);
-            std::mem::swap(&mut self.before[channel], &mut self.now[channel]);
-        }
-        let angle = angle(&self.bins);
-        turn(&mut self.bins, f32::from(angle) * TURN);
+        self.take(block);
         match goal {
             Goal::Step(step) => {
-                self.write(code_of(step), angle, false);
+                self.said.shaped = false;
+                self.write(code_of(step));
                 out.extend_from_slice(&self.packet);
             }
             Goal::Bytes(bytes) => {
-                self.fit(bytes, angle);
+                self.fit(bytes);
                 out.extend_from_slice(&self.best);
             }
         }
     }
 
-    /// The finest step whose packet fits: from the last one, by the slope that packets have, and once more.
-    fn fit(&mut self, bytes: usize, angle: u8) {
+    /// Transforms what came, and finds out all that does not depend on the step.
+    fn take(&mut self, block: &[i16]) {
+        let frames = self.frames;
+        for (channel, stretch) in self.stretches.iter_mut().enumerate() {
+            stretch.copy_within(frames.., 0);
+            stretch[frames..].fill(0.0);
+            let column = block.iter().skip(channel).step_by(2);
+            stretch[frames..].iter_mut().zip(column).for_each(|(x, sample)| *x = f32::from(*sample));
+        }
+        let layout = self.divide();
+        for (stretch, bins) in self.stretches.iter().zip(&mut self.bins) {
+            self.lapped.forward(stretch, layout, bins);
+        }
+        self.said.layout = layout;
+        self.said.quieter = [0; 8];
+        if layout.split {
+            self.level();
+        }
+        self.said.image = Image::of(&self.bins, &self.body.edges);
+        self.said.image.turn(&mut self.bins, &self.body.edges, 1.0);
+        self.said.louds =
+            [loudness(&self.bins[0], &self.body.edges), loudness(&self.bins[1], &self.body.edges)];
+    }
+
+    /// Overlaps are short around a beginning, and the half of the block that has one is divided.
+    fn divide(&mut self) -> Layout {
+        let [left, right] = &self.stretches;
+        let began = self.onset.find([&left[self.frames..], &right[self.frames..]]);
+        let before = std::mem::replace(&mut self.began, began);
+        if !self.lapped.divides() {
+            return Layout::default();
+        }
+        let (short_left, short_right) = (before.is_some(), began.is_some());
+        let split = before.is_some_and(|at| at >= 7) || began.is_some_and(|at| at < 9);
+        Layout { short_left, short_right, split }
+    }
+
+    /// Makes the parts of a divided block about equally loud.
+    fn level(&mut self) {
+        let layout = self.said.layout;
+        let mut powers = [0.0_f32; 8];
+        for (k, (a, b)) in self.bins[0].iter().zip(&self.bins[1]).enumerate() {
+            powers[self.lapped.part_of(layout, k)] += a * a + b * b;
+        }
+        let parts = layout.parts();
+        let power = |part: usize| powers[part] / parts[part] as f32 + 1.0;
+        let loudest = (0..parts.len()).map(power).fold(0.0, f32::max);
+        for part in 0..parts.len() {
+            self.said.quieter[part] =
+                (loudest / power(part)).log2().mul_add(LEVEL, 0.0).clamp(0.0, 15.0) as u8;
+        }
+        self.said.level(&self.lapped, &mut self.bins, 0.5);
+    }
+
+    /// The finest step whose packet fits: from what packets of such loudness need, and again from what that one had.
+    fn fit(&mut self, bytes: usize) {
         self.best.clear();
-        let (mut low, mut high) = (0_u8, 191_u8); // too fine below, surely fits above
-        let mut guess = self.last_step;
+        self.said.shaped = true;
+        let (mut low, mut high) = (0_u8, LAST + 1); // too fine below, surely fits above
+        let mut wanted = (bytes * 8).saturating_sub(4) as f32;
         for tries in 0..5 {
-            self.write(guess, angle, true);
+            let guess = self.guess(wanted).clamp(low, high - 1);
+            self.write(guess);
             let length = self.packet.len();
+            let thought = self.need(guess).max(20.0);
+            if tries == 0 {
+                let measure = (length * 8) as f32 / thought;
+                self.measure = (self.measure + 0.5 * (measure - self.measure)).clamp(0.2, 5.0);
+            }
             if length <= bytes {
                 std::mem::swap(&mut self.best, &mut self.packet);
-                self.last_step = guess;
                 high = guess;
-                if length * 100 >= bytes * 93 || guess == 0 {
+                if length * 100 >= bytes * 92 || guess == 0 {
                     return;
                 }
             } else {
@@ -117,57 +198,63 @@ impl Encoder {
             if low >= high {
                 break;
             }
-            // a packet grows by about a fourteenth for each eighth of an octave
-            let ratio = (length.max(8) as f32 / bytes.max(8) as f32).ln() / 0.075;
-            let next = i32::from(guess)
-                + (ratio.clamp(-60.0, 60.0) + if tries > 1 { 1.0 } else { 0.3 }).round() as i32;
-            guess = next.clamp(i32::from(low), i32::from(high) - 1) as u8;
+            // the same error is to be expected of the next
+            wanted = (wanted + 0.8 * (bytes as f32 * 0.975 - length as f32) * 8.0).max(8.0);
         }
         if !self.best.is_empty() {
             return;
         }
         // too little even for the bands' loudness: the loudest coefficients alone
-        for code in (64..192).step_by(6) {
-            self.write(code, angle, false);
+        self.said.shaped = false;
+        for code in (64..=LAST).step_by(6) {
+            self.write(code);
             if self.packet.len() <= bytes {
                 return std::mem::swap(&mut self.best, &mut self.packet);
             }
         }
-        self.best.extend_from_slice(&[191, 0, 0, 0]);
+    }
+
+    /// The finest step that is thought to need no more than so many bits.
+    fn guess(&self, bits: f32) -> u8 {
+        let (mut low, mut high) = (0, LAST);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.need(middle) * self.measure <= bits { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    /// Bits that a packet of this step needs by its bands' loudness.
+    fn need(&self, code: u8) -> f32 {
+        let step = step_of(code);
+        let mut bits = 60.0;
+        for louds in &self.said.louds {
+            for (edge, loud) in self.body.edges.windows(2).zip(louds) {
+                let ratio = rms_of(*loud) / shaped_step(step, *loud);
+                bits += (edge[1] - edge[0]) as f32 * (1.0 + 1.6 * ratio + ratio * ratio * 2.0).log2() + 2.0;
+            }
+        }
+        bits
     }
 
     /// Makes the packet of a step.
-    fn write(&mut self, code: u8, angle: u8, shaped: bool) {
-        let (frames, count) = (self.bins[0].len(), self.bands.len() - 1);
-        let step = step_of(code);
-        let mut louds = [[0_u8; BANDS]; 2];
-        let mut ends = [0_u8; 2];
-        for (channel, louds) in louds.iter_mut().enumerate() {
-            if shaped {
-                *louds = loudness(&self.bins[channel], &self.bands);
-            }
-            let (bins, quantized) = (&self.bins[channel], &mut self.quantized[channel]);
-            for (band, edge) in self.bands.windows(2).enumerate() {
-                let step = if shaped { shaped_step(step, louds[band]) } else { step };
-                for (x, k) in bins[edge[0]..edge[1]].iter().zip(&mut quantized[edge[0]..edge[1]]) {
-                    *k = (x.abs() / step + ROUND).min(8e6) as i32 * if *x < 0.0 { -1 } else { 1 };
+    fn write(&mut self, code: u8) {
+        self.said.code = code;
+        for channel in 0..2 {
+            let quantized = &mut self.body.quantized[channel];
+            for (band, edge) in self.body.edges.windows(2).enumerate() {
+                let finer = 1.0 / self.said.step(channel, band);
+                let (from, to) = (&self.bins[channel][edge[0]..edge[1]], &mut quantized[edge[0]..edge[1]]);
+                for (x, k) in from.iter().zip(to) {
+                    let size = (x.abs() * finer + ROUND).min(8e6) as i32;
+                    *k = if *x < 0.0 { -size } else { size };
                 }
             }
-            let last = quantized.iter().rposition(|k| *k != 0).map_or(0, |last| last + 1);
-            ends[channel] = (last * 64).div_ceil(frames) as u8;
         }
         self.packet.clear();
-        self.packet.extend_from_slice(&[code, angle, ends[0], ends[1]]);
         let mut coder = Said::new(&mut self.packet);
-        self.spectrum.reset();
-        coder.code(shaped, 1 << 15);
-        if shaped {
-            louds.iter_mut().for_each(|louds| code_loudness(&mut coder, &mut louds[..count]));
-        }
-        let [first, second] = &mut self.quantized;
-        let end = |end: u8| usize::from(end) * frames / 64;
-        self.spectrum.code(&mut coder, &mut first[..end(ends[0])], None);
-        self.spectrum.code(&mut coder, &mut second[..end(ends[1])], Some(first));
+        self.said.code(&mut coder, self.body.edges.len() - 1, self.lapped.divides());
+        self.body.code(&mut coder, &self.said);
         coder.finish();
     }
 }
@@ -175,15 +262,12 @@ impl Encoder {
 impl Decoder {
     /// For blocks of `frames` frames, if there is a transform of that size.
     pub fn new(frames: usize) -> Option<Decoder> {
-        let zeros = || [vec![0.0; frames], vec![0.0; frames]];
         Some(Decoder {
-            mdct: Mdct::new(frames)?,
-            spectrum: Spectrum::new(),
-            tails: zeros(),
-            bins: zeros(),
-            quantized: [vec![0; frames], vec![0; frames]],
+            lapped: Lapped::new(frames)?,
+            stretches: [vec![0.0; 2 * frames], vec![0.0; 2 * frames]],
+            bins: [vec![0.0; frames], vec![0.0; frames]],
             out: vec![0.0; frames],
-            bands: bands(frames),
+            body: Body::new(frames),
             noise: 1,
         })
     }
@@ -191,53 +275,51 @@ impl Decoder {
     /// Decodes a packet into an interleaved stereo block: the one before the encoder's.
     ///
     /// # Errors
-    /// That it is too short or says what no packet says. The decoder then goes on as if nothing had come.
+    /// That it says what no packet says. The decoder then goes on as if nothing had come.
     pub fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> Result<(), Refused> {
-        let ([code, angle, ends @ ..], coded) = packet.split_first_chunk::<4>().ok_or(Refused)?;
-        if *code > 191 || *angle > 63 || ends.iter().any(|end| *end > 64) {
+        let mut head = Head::default();
+        let mut coder = Unsaid::new(packet);
+        head.code(&mut coder, self.body.edges.len() - 1, self.lapped.divides());
+        if head.code > LAST || packet.is_empty() {
             return Err(Refused);
         }
-        let (frames, count) = (self.out.len(), self.bands.len() - 1);
-        let mut coder = Unsaid::new(coded);
-        self.spectrum.reset();
-        let shaped = coder.code(false, 1 << 15);
-        let mut louds = [[0_u8; BANDS]; 2];
-        if shaped {
-            louds.iter_mut().for_each(|louds| code_loudness(&mut coder, &mut louds[..count]));
+        self.body.code(&mut coder, &head);
+        (0..2).for_each(|channel| self.rebuild(channel, &head));
+        head.image.turn(&mut self.bins, &self.body.edges, -1.0);
+        if head.layout.split {
+            head.level(&self.lapped, &mut self.bins, -0.5);
         }
-        let [first, second] = &mut self.quantized;
-        first.fill(0);
-        second.fill(0);
-        let end = |end: u8| usize::from(end) * frames / 64;
-        self.spectrum.code(&mut coder, &mut first[..end(ends[0])], None);
-        self.spectrum.code(&mut coder, &mut second[..end(ends[1])], Some(first));
-        for (channel, louds) in louds.into_iter().enumerate() {
-            self.rebuild(channel, step_of(*code), shaped.then_some(louds));
-        }
-        turn(&mut self.bins, -f32::from(*angle) * TURN);
-        self.sound(out);
+        self.sound(head.layout, out);
         Ok(())
     }
 
     /// A packet was lost: the second half of the block before it, and nothing new.
     pub fn lost(&mut self, out: &mut [i16]) {
         self.bins.iter_mut().for_each(|bins| bins.fill(0.0));
-        self.sound(out);
+        self.sound(Layout::default(), out);
     }
 
-    fn rebuild(&mut self, channel: usize, step: f32, louds: Option<[u8; BANDS]>) {
-        let (quantized, bins) = (&self.quantized[channel], &mut self.bins[channel]);
-        for (band, edge) in self.bands.windows(2).enumerate() {
+    /// The integers that the last packet told.
+    pub fn integers(&self) -> &[Vec<i32>; 2] {
+        &self.body.quantized
+    }
+
+    fn rebuild(&mut self, channel: usize, head: &Head) {
+        let (quantized, bins) = (&self.body.quantized[channel], &mut self.bins[channel]);
+        for (band, edge) in self.body.edges.windows(2).enumerate() {
             let (quantized, bins) = (&quantized[edge[0]..edge[1]], &mut bins[edge[0]..edge[1]]);
-            let step = louds.map_or(step, |louds| shaped_step(step, louds[band]));
-            let mut there = 0.0;
+            let step = head.step(channel, band);
+            let (mut there, mut nothing) = (0.0, 0);
             for (k, x) in quantized.iter().zip(bins.iter_mut()) {
                 *x = (k.unsigned_abs() as f32 + INSIDE) * step * k.signum() as f32;
                 there += *x * *x;
+                nothing += u32::from(*k == 0);
             }
-            let Some(louds) = louds.filter(|louds| louds[band] > 0) else { continue };
-            let nothing = quantized.iter().filter(|k| **k == 0).count();
-            let missing = (rms_of(louds[band]).powi(2) * bins.len() as f32 - there).max(0.0);
+            let loud = head.louds[channel][band];
+            if !head.shaped || loud == 0 {
+                continue;
+            }
+            let missing = (rms_of(loud).powi(2) * bins.len() as f32 - there).max(0.0);
             let level = (missing / nothing.max(1) as f32).sqrt().min(0.45 * step) * 1.732;
             for (_, x) in quantized.iter().zip(bins).filter(|(k, _)| **k == 0) {
                 self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -246,95 +328,98 @@ impl Decoder {
         }
     }
 
-    fn sound(&mut self, out: &mut [i16]) {
+    fn sound(&mut self, layout: Layout, out: &mut [i16]) {
         for channel in 0..2 {
-            self.mdct.inverse(&self.bins[channel], &mut self.tails[channel], &mut self.out);
+            self.lapped.inverse(&self.bins[channel], layout, &mut self.stretches[channel], &mut self.out);
             let column = out.iter_mut().skip(channel).step_by(2);
             column.zip(&self.out).for_each(|(out, x)| *out = x.round() as i16);
         }
     }
 }
 
-/// Bands whose loudness is told; half as many of short blocks.
-const BANDS: usize = 21;
-
-/// Where bands begin, and the end: about as wide as those of hearing, were the rate 44,100 or 48,000.
-fn bands(frames: usize) -> Vec<usize> {
-    const EDGES: [f64; BANDS + 1] = [
-        0.0, 100.0, 200.0, 300.0, 400.0, 510.0, 630.0, 770.0, 920.0, 1_080.0, 1_270.0, 1_480.0, 1_850.0,
-        2_320.0, 3_000.0, 3_850.0, 4_900.0, 6_400.0, 8_500.0, 11_000.0, 15_500.0, 22_050.0,
-    ];
-    let edge = |hertz: &f64| (hertz / 22_050.0 * frames as f64).round() as usize;
-    let mut edges: Vec<usize> = EDGES.iter().step_by(if frames < 480 { 3 } else { 1 }).map(edge).collect();
-    edges.dedup();
-    edges
-}
-
-/// The loudness of each band, in steps of 3 dB above silence.
-fn loudness(bins: &[f32], bands: &[usize]) -> [u8; BANDS] {
-    let mut louds = [0; BANDS];
-    for (loud, edge) in louds.iter_mut().zip(bands.windows(2)) {
-        let bins = &bins[edge[0]..edge[1]];
-        let power = bins.iter().map(|x| x * x).sum::<f32>() / bins.len().max(1) as f32;
-        *loud = ((power.max(1e-9).log2() + 1.5).round().clamp(0.0, 40.0)) as u8;
+impl Head {
+    /// The step of a band.
+    fn step(&self, channel: usize, band: usize) -> f32 {
+        let step = step_of(self.code);
+        if self.shaped { shaped_step(step, self.louds[channel][band]) } else { step }
     }
-    louds
-}
 
-fn rms_of(loud: u8) -> f32 {
-    ((f32::from(loud) - 1.0) * 0.5).exp2()
-}
-
-/// The step under a band of this loudness: it grows by 0.62 of the loudness, so that noise stays below what hides it.
-fn shaped_step(step: f32, loud: u8) -> f32 {
-    (step * (f32::from(loud) * 0.5 * 0.62).exp2() * 0.05).max(0.5)
-}
-
-/// Each by its difference from the one before.
-fn code_loudness(coder: &mut impl Coder, louds: &mut [u8]) {
-    let mut cells = [Cell::new(1 << 15); 3 * 24];
-    let mut before = 12_i32;
-    for loud in louds {
-        let difference = i32::from(*loud) - before;
-        let moved = cells[0].code(coder, difference != 0);
-        let mut found = 0;
-        if moved {
-            let up = cells[1].code(coder, difference > 0);
-            found = 1;
-            while found < 45
-                && cells[1 + (found as usize).min(20) + 24 * usize::from(up)]
-                    .code(coder, difference.abs() > found)
-            {
-                found += 1;
-            }
-            found = if up { found } else { -found };
+    /// Scales each part by how much quieter it is.
+    fn level(&self, lapped: &Lapped, bins: &mut [Vec<f32>; 2], by: f32) {
+        let gains = self.quieter.map(|quieter| (by * f32::from(quieter)).exp2());
+        for k in 0..bins[0].len() {
+            let gain = gains[lapped.part_of(self.layout, k)];
+            bins.iter_mut().for_each(|bins| bins[k] *= gain);
         }
-        before = (before + found).clamp(0, 40);
-        *loud = before as u8;
+    }
+
+    /// Says or finds all of it.
+    fn code(&mut self, coder: &mut impl Coder, bands: usize, divides: bool) {
+        self.code = coder.raw(self.code.into(), 8) as u8;
+        if divides && coder.code(self.layout != Layout::default(), 3_000) {
+            self.layout.short_left = coder.code(self.layout.short_left, 1 << 15);
+            self.layout.short_right = coder.code(self.layout.short_right, 1 << 15);
+            self.layout.split = coder.code(self.layout.split, 1 << 15);
+        }
+        if self.layout.split {
+            let parts = self.layout.parts().len();
+            self.quieter[..parts].iter_mut().for_each(|x| *x = coder.raw((*x).into(), 4) as u8);
+        }
+        self.image.code(coder);
+        self.shaped = coder.code(self.shaped, 40_000);
+        if self.shaped {
+            code_loudness(coder, &mut self.louds, bands);
+        }
     }
 }
 
-/// The turn of the stereo image that puts most of it into the first channel, in 64ths of half a turn.
-fn angle(bins: &[Vec<f32>; 2]) -> u8 {
-    let (mut left, mut right, mut both) = (1e-6_f64, 1e-6, 0.0);
-    for (l, r) in bins[0].iter().zip(&bins[1]) {
-        let (l, r) = (f64::from(*l), f64::from(*r));
-        (left, right, both) = (left + l * l, right + r * r, both + l * r);
+impl Body {
+    fn new(frames: usize) -> Body {
+        Body {
+            edges: edges(frames),
+            spectrum: Spectrum::new(),
+            quantized: [vec![0; frames], vec![0; frames]],
+        }
     }
-    let turn = 0.5 * (2.0 * both).atan2(left - right); // -π/2 to π/2
-    ((turn / f64::from(TURN)).round() as i32).rem_euclid(64) as u8
+
+    /// Says or finds the coefficients, band by band.
+    fn code(&mut self, coder: &mut impl Coder, head: &Head) {
+        self.spectrum.reset_for(head.shaped);
+        let mut any = [Cell::new(1 << 15); 2 * 24];
+        let [first, second] = &mut self.quantized;
+        for channel in 0..2 {
+            let (mine, other) =
+                if channel == 0 { (&mut *first, None) } else { (&mut *second, Some(&first[..])) };
+            let mut run = crate::spectrum::Run::default();
+            let mut before = true;
+            for (band, edge) in self.edges.windows(2).enumerate() {
+                let values = &mut mine[edge[0]..edge[1]];
+                // what is loud above its step has something in it; without loudness, what lies low
+                let hint =
+                    if head.shaped { hint(head.code, head.louds[channel][band]) } else { band.min(31) };
+                let context = if head.shaped { hint.min(10) } else { 11 };
+                let cell = &mut any[2 * context + usize::from(before)];
+                before = cell.code(coder, values.iter().any(|k| *k != 0));
+                if before {
+                    self.spectrum.code_band(coder, mine, edge[0]..edge[1], other, hint, &mut run);
+                } else {
+                    mine[edge[0]..edge[1]].fill(0);
+                    run.quiet();
+                }
+            }
+        }
+    }
 }
 
-/// Turns left and right.
-fn turn(bins: &mut [Vec<f32>; 2], by: f32) {
-    let (sin, cos) = by.sin_cos();
-    let [first, second] = bins;
-    for (a, b) in first.iter_mut().zip(second) {
-        (*a, *b) = (cos * *a + sin * *b, cos * *b - sin * *a);
-    }
+/// How loud a band is above its step, in steps of 1.5 dB from far below on: by integers alone.
+fn hint(code: u8, loud: u8) -> usize {
+    // the logarithm of (rms / shaped step) in 64ths of an octave: half a step of loudness each 32, a code each 8
+    let above = 32 * (i32::from(loud) - 1) - 20 * i32::from(loud) - 8 * i32::from(code) + 404;
+    (above / 16 + 12).clamp(0, 30) as usize
 }
 
-const TURN: f32 = std::f32::consts::PI / 64.0;
+/// Steps of 3 dB an octave of power, less than all of it: a quiet part is told more coarsely beside a loud one.
+const LEVEL: f32 = 0.7;
 /// Where sizes are rounded up: late, since small sizes are cheap.
 const ROUND: f32 = 0.36;
 /// How far beyond its size a coefficient lies on average when it was rounded so.
@@ -346,8 +431,11 @@ fn step_of(code: u8) -> f32 {
 }
 
 fn code_of(step: f32) -> u8 {
-    ((step.max(0.25) * 4.0).log2() * 8.0).round().clamp(0.0, 191.0) as u8
+    ((step.max(0.25) * 4.0).log2() * 8.0).round().clamp(0.0, f32::from(LAST)) as u8
 }
+
+/// The coarsest step's code.
+const LAST: u8 = 191;
 
 #[cfg(test)]
 mod tests;

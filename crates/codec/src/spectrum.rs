@@ -1,6 +1,7 @@
 //! Codes the quantized coefficients of a block: their sizes by what their neighbours are like, their signs as they are.
 
 use crate::entropy::{Cell, Coder, Mixer};
+use std::ops::Range;
 
 /// Six opinions about each decision.
 const OPINIONS: usize = 6;
@@ -12,52 +13,75 @@ const NODES: usize = 18;
 /// A model of coefficients. It is begun anew for every block, so that each can be read alone.
 #[derive(Clone, Debug)]
 pub struct Spectrum {
-    fresh: Vec<Cell>,
+    /// Two beginnings: of values whose loudness is told, and of others.
+    fresh: [Vec<Cell>; 2],
     cells: Vec<Cell>,
     mixers: [Mixer<OPINIONS>; 3 * NODES],
     tail: [Cell; 32],
     low: [Cell; 32],
 }
 
+/// The sizes before a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    a: u32,
+    b: u32,
+    c: u32,
+    /// A mean of many before, in sixteenths.
+    around: u32,
+}
+
+impl Default for Run {
+    fn default() -> Run {
+        Run { a: 0, b: 0, c: 0, around: 8 }
+    }
+}
+
+impl Run {
+    /// A band of nothing was passed.
+    pub fn quiet(&mut self) {
+        *self = Run { around: (self.around / 4).max(2), ..Run::default() };
+    }
+}
+
 impl Spectrum {
     /// A model that knows only what spectra are like.
     pub fn new() -> Spectrum {
-        let mut fresh = Vec::with_capacity(OPINIONS * CONTEXTS * NODES);
-        for opinion in 0..OPINIONS {
-            for context in 0..CONTEXTS {
-                // neighbours of this size are followed by coefficients of a geometric distribution with about that mean
-                let mean = match opinion {
-                    0 => unbucket(context as u32) / 3.0,
-                    1 => f64::from((context / 8 + context % 8) as u32) / 2.0,
-                    2 => unbucket(context as u32) / 8.0,
-                    3 => unbucket(context as u32) / 4.0,
-                    _ => 0.7,
-                };
-                let mean = mean * 0.9 + 0.06;
-                for node in 0..NODES {
-                    let scale = if node < 3 { 1.0 } else { 1.15 };
-                    let more = mean * scale / (1.0 + mean * scale);
-                    fresh.push(Cell::new((more * 65_536.0).clamp(600.0, 63_000.0) as u16));
-                }
-            }
-        }
-        let cells = fresh.clone();
-        let cell = Cell::new(1 << 15);
+        let fresh = [beginning(false), beginning(true)];
+        let (cells, cell) = (fresh[0].clone(), Cell::new(1 << 15));
         Spectrum { fresh, cells, mixers: [Mixer::new(); 3 * NODES], tail: [cell; 32], low: [cell; 32] }
     }
 
     /// Forgets the last block.
     pub fn reset(&mut self) {
-        self.cells.copy_from_slice(&self.fresh);
+        self.reset_for(false);
+    }
+
+    /// The same; whether hints will tell how loud bands are, or just which bands they are.
+    pub fn reset_for(&mut self, loudness: bool) {
+        self.cells.copy_from_slice(&self.fresh[usize::from(loudness)]);
         self.mixers = [Mixer::new(); 3 * NODES];
         (self.tail, self.low) = ([Cell::new(1 << 15); 32], [Cell::new(1 << 15); 32]);
     }
 
     /// Codes `values`, beside those of another channel at the same places where there is one. A decoder writes them.
     pub fn code(&mut self, coder: &mut impl Coder, values: &mut [i32], other: Option<&[i32]>) {
+        self.code_series(coder, values, 0, other);
+    }
+
+    /// Codes one band of a channel; `hint`, below 32, tells what is known of its loudness, `run` what was before.
+    pub fn code_band(
+        &mut self,
+        coder: &mut impl Coder,
+        values: &mut [i32],
+        band: Range<usize>,
+        other: Option<&[i32]>,
+        hint: usize,
+        run: &mut Run,
+    ) {
         match other {
-            Some(other) => self.run(coder, values, 0, true, |_, k| around(other, k)),
-            None => self.run(coder, values, 0, false, |_, _| 0),
+            Some(other) => self.run(coder, values, band, run, true, hint, |_, k| around(other, k)),
+            None => self.run(coder, values, band, run, false, hint, |_, _| 0),
         }
     }
 
@@ -76,11 +100,20 @@ impl Spectrum {
         let (first_end, second_end) = (end(0), end(1));
         // a coefficient is about as large as those at its time one octave below
         let parent = |before: &[i32], k: usize| if k < coarsest { 0 } else { around(before, k / 2) };
-        self.run(coder, &mut first[..first_end], 0, false, |before, k| parent(before, k));
+        let mut octaves =
+            |values: &mut [i32], end: usize, beside: &dyn Fn(&[i32], usize) -> u32, other: bool| {
+                let (mut run, mut begin) = (Run::default(), 0);
+                for octave in 0..=levels as usize {
+                    let stop = (coarsest << octave).min(end);
+                    if begin < stop {
+                        self.run(coder, values, begin..stop, &mut run, other, octave, beside);
+                    }
+                    begin = stop;
+                }
+            };
+        octaves(first, first_end, &parent, false);
         let first = &first[..first_end];
-        self.run(coder, &mut second[..second_end], 0, true, |before, k| {
-            (around(first, k) + parent(before, k)) / 2
-        });
+        octaves(second, second_end, &|before, k| (around(first, k) + parent(before, k)) / 2, true);
     }
 
     /// Codes values that follow each other in time and begin with about the size of `begin`, beside those of another channel.
@@ -91,35 +124,38 @@ impl Spectrum {
         begin: u32,
         other: Option<&[i32]>,
     ) {
+        let mut run = Run { a: begin, b: begin, c: begin, around: (begin * 16).max(8) };
+        let all = 0..values.len();
         match other {
-            Some(other) => self.run(coder, values, begin, true, |_, k| around(other, k)),
-            None => self.run(coder, values, begin, false, |_, _| 0),
+            Some(other) => self.run(coder, values, all, &mut run, true, 31, |_, k| around(other, k)),
+            None => self.run(coder, values, all, &mut run, false, 31, |_, _| 0),
         }
     }
 
     /// `beside` tells of what is known already four times about how large a value is.
+    #[allow(clippy::too_many_arguments, reason = "all of it is one thing: what is known of the values")]
     fn run(
         &mut self,
         coder: &mut impl Coder,
         values: &mut [i32],
-        begin: u32,
+        range: Range<usize>,
+        run: &mut Run,
         beside_other: bool,
+        hint: usize,
         beside: impl Fn(&[i32], usize) -> u32,
     ) {
-        let (mut a, mut b, mut c) = (begin, begin, begin);
-        let mut around = (begin * 16).max(8); // a mean of many before, in sixteenths
-        for k in 0..values.len() {
+        let Run { mut a, mut b, mut c, mut around } = *run;
+        for k in range {
             let beside = beside(&values[..k], k);
             // sizes far above one are halved until they are near it, and the lower bits follow
             let shift = (around / 16).checked_ilog2().map_or(0, |log| log.saturating_sub(1));
             let small = |x: u32| x >> shift;
-            let place = bucket(k as u32 + 1);
             let contexts = [
                 bucket(small(2 * a + b)),
                 small(a).min(7) as usize * 8 + small(b).min(7) as usize,
                 bucket(around >> (1 + shift)),
                 if beside_other { bucket(small(beside)) } else { 40 + small(a + b + c).min(23) as usize },
-                place.min(31) * 2 + usize::from(a + b > 0),
+                hint * 2 + usize::from(a + b > 0),
                 (bucket(small(a + b + c)).min(15) * 4 + bucket(small(beside)).min(6) / 2).min(63),
             ];
             let set = if beside_other { 1 } else { 0 } + if shift > 0 { 1 } else { 0 };
@@ -129,6 +165,7 @@ impl Spectrum {
             around = (around * 7 + (size.min(1 << 20) * 16).max(around / 8).min(1 << 24)) / 8;
             (a, b, c) = (size.min(1 << 20), a, b);
         }
+        *run = Run { a, b, c, around };
     }
 
     fn size(
@@ -180,10 +217,48 @@ impl Default for Spectrum {
     }
 }
 
+/// Cells that have met nothing.
+fn beginning(loudness: bool) -> Vec<Cell> {
+    let mut fresh = Vec::with_capacity(OPINIONS * CONTEXTS * NODES);
+    for opinion in 0..OPINIONS {
+        for context in 0..CONTEXTS {
+            // neighbours of this size are followed by coefficients of a geometric distribution with about that mean
+            let mean = match opinion {
+                0 => unbucket(context as u32) / 3.0,
+                1 => f64::from((context / 8 + context % 8) as u32) / 2.0,
+                2 => unbucket(context as u32) / 8.0,
+                3 => unbucket(context as u32) / 4.0,
+                4 if loudness => place_mean(context / 2),
+                _ => 0.7,
+            };
+            let mean = mean * 0.9 + 0.06;
+            for node in 0..NODES {
+                let scale = if node < 3 { 1.0 } else { 1.15 };
+                let more = mean * scale / (1.0 + mean * scale);
+                fresh.push(Cell::new((more * 65_536.0).clamp(600.0, 63_000.0) as u16));
+            }
+        }
+    }
+    fresh
+}
+
 /// Four times the mean size about a place.
 fn around(values: &[i32], k: usize) -> u32 {
     let at = |k: usize| values.get(k).map_or(0, |x| x.unsigned_abs().min(1 << 20));
     at(k.wrapping_sub(1)) + 2 * at(k) + at(k + 1)
+}
+
+/// About what the sizes in a band of such a hint are.
+fn place_mean(hint: usize) -> f64 {
+    // 1.5 dB a hint, and 12 is a root of the mean square of one step
+    const QUARTERS: [f64; 4] = [1.0, 1.189, 1.414, 1.682];
+    let octaves = hint as i32 / 4 - 3;
+    if hint >= 31 {
+        0.7
+    } else {
+        0.6 * QUARTERS[hint % 4]
+            * if octaves < 0 { 1.0 / f64::from(1 << -octaves) } else { f64::from(1 << octaves) }
+    }
 }
 
 /// Sizes on a scale that grows coarser: four steps an octave from 8 on.
