@@ -116,6 +116,30 @@ impl Address {
         format!("{scheme}://{host}{port}/{}", self.app)
     }
 
+    /// Where a server sends us that asks us to connect anew (enhanced RTMP v2, "Reconnect Request"): `to` is a `tcUrl`,
+    /// absolute or relative to ours; the stream's name and parameters stay. `None` where that cannot be understood, or
+    /// our key would leave the protection of TLS.
+    ///
+    /// ```
+    /// let address: levada_rtmp::Address = "rtmp://a/live/tea?key=k".parse().unwrap();
+    /// let moved = address.moved("rtmp://b:1936/other").unwrap();
+    /// assert_eq!((moved.to_string().as_str(), moved.key()), ("rtmp://b:1936/other/tea", Some("k")));
+    /// assert_eq!(address.moved("/other").unwrap().to_string(), "rtmp://a/other/tea");
+    /// ```
+    pub fn moved(&self, to: &str) -> Option<Address> {
+        let own = self.tc_url();
+        let root = own.strip_suffix(self.app.as_str()).unwrap_or(&own).trim_end_matches('/');
+        let tc_url = match scheme(to) {
+            Some(_) => to.to_owned(),
+            None if to.starts_with("//") => format!("{}:{to}", if self.secure { "rtmps" } else { "rtmp" }),
+            None => format!("{root}/{}", to.trim_start_matches('/')),
+        };
+        let tc_url = cut_query(&tc_url).0;
+        let moved: Address =
+            format!("{}/{}", tc_url.trim_end_matches('/'), self.stream_key()).parse().ok()?;
+        (moved.secure || !self.secure).then_some(moved)
+    }
+
     /// What a client says in `publish` and `play`: the name with its parameters as they were written.
     pub fn stream_key(&self) -> String {
         match self.query.as_str() {

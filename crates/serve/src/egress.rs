@@ -65,7 +65,16 @@ pub struct Joining {
     /// When its time is up.
     pub expires: Option<Instant>,
     /// What it is told after its last page, if it gets that far; its socket is asked once.
-    pub farewell: Option<Bytes>,
+    pub farewell: Option<Farewell>,
+}
+
+/// The last words to a listener.
+#[derive(Clone, Debug)]
+pub struct Farewell {
+    /// When its stream has ended, or its time here.
+    pub ended: Bytes,
+    /// When the server stops, if it is told something else then.
+    pub draining: Option<Bytes>,
 }
 
 /// Makes of a header set and the pages from an entry to the newest, one after the other, what a newcomer gets in their

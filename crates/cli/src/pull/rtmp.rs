@@ -14,7 +14,7 @@ use levada_media::{
 use levada_rtmp::Address;
 use levada_serve::client::{
     backoff::Backoff,
-    rtmp::{self, Event, Line},
+    rtmp::{self, Event, Line, sent_to},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,7 +23,8 @@ use url::Url;
 impl Run<'_> {
     /// Plays over as many connections as it takes.
     pub(super) async fn play(&mut self, url: &Url, retry_for: Option<Duration>) -> Result<Ended> {
-        let address: Address = url.as_str().parse().context("no RTMP address")?;
+        let home: Address = url.as_str().parse().context("no RTMP address")?;
+        let mut address = home.clone();
         let mut film = Film::new();
         let mut backoff = Backoff::default();
         let mut lost_since = self.began;
@@ -36,7 +37,7 @@ impl Run<'_> {
                 Ok(line) => {
                     (self.seen.from, self.seen.content_type) = (address.to_string(), "video/x-flv".into());
                     self.console.say(format!("receiving video/x-flv from {address}"));
-                    let carried = self.film(line, &mut film).await?;
+                    let carried = self.film(line, &address, &mut film).await?;
                     (lost_since, backoff) = (Instant::now(), Backoff::default());
                     match carried {
                         Ok(ended) => return Ok(ended),
@@ -46,6 +47,13 @@ impl Run<'_> {
                 Err(why) => why,
             };
             let patience = retry_for.unwrap_or(if self.seen.bytes > 0 { RETRY } else { Duration::ZERO });
+            if let rtmp::Error::Moved(to) = why {
+                self.console.say(format!("going on at {to}, as the server asks"));
+                address = *to;
+                film.restart();
+                continue;
+            }
+            address.clone_from(&home);
             if why.is_final() || lost_since.elapsed() >= patience {
                 return Err(why.into());
             }
@@ -59,7 +67,13 @@ impl Run<'_> {
     }
 
     /// Writes what comes until it ends: well, or by an error that another connection may mend.
-    async fn film(&mut self, mut line: Line, film: &mut Film) -> Result<Result<Ended, rtmp::Error>> {
+    async fn film(
+        &mut self,
+        mut line: Line,
+        address: &Address,
+        film: &mut Film,
+    ) -> Result<Result<Ended, rtmp::Error>> {
+        let mut moved: Option<Address> = None;
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         loop {
             let event = tokio::select! {
@@ -75,6 +89,10 @@ impl Run<'_> {
             };
             match event {
                 Ok(Event::Tag(tag)) => {
+                    if let Some(to) = moved.take_if(|_| tag.is_key_picture()) {
+                        line.finish().await;
+                        return Ok(Err(rtmp::Error::Moved(Box::new(to))));
+                    }
                     self.times.as_mut().map_or(Ok(()), |times| times.note_tag(&tag))?;
                     let began = self.began;
                     self.seen.first_byte_ms.get_or_insert_with(|| began.elapsed().as_millis() as u64);
@@ -83,7 +101,11 @@ impl Run<'_> {
                         self.sink.write(&bytes).await?;
                     }
                 }
-                Ok(_) => {}
+                Ok(event) => moved = sent_to(&event, address).or(moved),
+                Err(_) if moved.is_some() => {
+                    let to = moved.unwrap_or_else(|| address.clone());
+                    return Ok(Err(rtmp::Error::Moved(Box::new(to))));
+                }
                 Err(why) if why.is_end() => return Ok(Ok(Ended::Finished)),
                 Err(why) => return Ok(Err(why)),
             }

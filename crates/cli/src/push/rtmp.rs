@@ -15,7 +15,7 @@ use levada_serve::{
         http::Patience,
         medium::Medium,
         player::Options,
-        rtmp::{Error, Feeder, Line, Role},
+        rtmp::{Error, Feeder, Line, Role, sent_to},
         uplink::Stats,
     },
     renditions::{Heard, Maker, Output},
@@ -24,9 +24,11 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::Instant;
 
 /// What is needed to go on after a lost connection.
-struct Encoder<'a> {
+struct Encoder {
     client: Client,
-    address: &'a Address,
+    address: Address,
+    /// The server asked for another connection, to `address`; at the next picture that one can begin with.
+    moving: bool,
     line: Option<Line>,
     player: Player,
     maker: Maker,
@@ -50,7 +52,16 @@ impl Push {
         let client = Client::new(AGENT, Patience::default());
         let times = Times::open(self.times.as_deref())?;
         let feeder = Feeder::default();
-        let mut encoder = Encoder { client, address, line: None, player, maker, feeder, times };
+        let mut encoder = Encoder {
+            client,
+            address: address.clone(),
+            moving: false,
+            line: None,
+            player,
+            maker,
+            feeder,
+            times,
+        };
         let stats = Stats::default();
         encoder.connect(&stats).await.with_context(|| format!("cannot push to {address}"))?;
         console.say(format!("pushing video/x-flv to {address}"));
@@ -82,10 +93,10 @@ impl Push {
     }
 }
 
-impl Encoder<'_> {
+impl Encoder {
     async fn connect(&mut self, stats: &Stats) -> Result<(), Error> {
-        self.line = None;
-        self.line = Some(Line::connect(&self.client, self.address, Role::Publish).await?);
+        (self.line, self.moving) = (None, false);
+        self.line = Some(Line::connect(&self.client, &self.address, Role::Publish).await?);
         stats.connects.fetch_add(1, Relaxed);
         self.feeder.restart();
         Ok(())
@@ -101,16 +112,30 @@ impl Encoder<'_> {
     }
 
     async fn play(&mut self, stats: &Stats) -> Result<Result<(), Error>> {
-        let Some(line) = &mut self.line else { return Ok(Ok(())) };
         loop {
+            let Some(line) = &mut self.line else { return Ok(Ok(())) };
             let page = tokio::select! {
                 page = self.player.next() => page?,
                 event = line.next() => match event {
-                    Ok(_) => continue,
+                    Ok(event) => {
+                        if let Some(to) = sent_to(&event, &self.address) {
+                            (self.address, self.moving) = (to, true);
+                        }
+                        continue;
+                    }
                     Err(why) => return Ok(Err(why)),
                 },
             };
             let Some(page) = page else { return Ok(Ok(())) };
+            if self.moving && page.role == levada_media::Role::Entry {
+                if let Some(line) = self.line.take() {
+                    line.finish().await;
+                }
+                if let Err(why) = self.connect(stats).await {
+                    return Ok(Err(why));
+                }
+            }
+            let Some(line) = &mut self.line else { return Ok(Ok(())) };
             self.maker.push(Heard::Page(page));
             while let Some(page) = self.maker.poll() {
                 for tag in self.feeder.feed(&page) {

@@ -48,6 +48,9 @@ pub enum Error {
     /// A tag cannot be sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The server asks for another connection, to this address.
+    #[error("the server asks for another connection, to {0}")]
+    Moved(Box<Address>),
 }
 
 impl Error {
@@ -69,6 +72,13 @@ impl Error {
     pub fn is_end(&self) -> bool {
         matches!(self, Error::Closed(Closed::Ended))
     }
+}
+
+/// Where `event` sends a client of `address` that is to connect anew, if that is what it says.
+pub fn sent_to(event: &Event, address: &Address) -> Option<Address> {
+    let Event::Reconnect { tc_url, .. } = event else { return None };
+    let to = tc_url.as_deref().filter(|url| !url.is_empty());
+    to.map_or(Some(address.clone()), |url| address.moved(url))
 }
 
 impl Line {

@@ -1,15 +1,14 @@
 //! One listener: its socket, its place, and our patience with it.
 
 use super::{
-    Config, Pace,
+    Config, Farewell, Pace,
     carry::Then,
     place::Place,
     reel::Reel,
     transport::Wire,
     wheel::{Seat, Tick},
 };
-use crate::Session;
-use bytes::Bytes;
+use crate::{End, Session};
 use std::{
     io::{self, IoSlice},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -36,7 +35,7 @@ pub(super) struct Listener {
     pub(super) progress: Tick,
     pub(super) expires: Option<Tick>,
     pub(super) skips: Skips,
-    pub(super) farewell: Option<Box<Bytes>>,
+    pub(super) farewell: Option<Box<Farewell>>,
 }
 
 /// How often a listener was moved lately.
@@ -107,10 +106,14 @@ impl Listener {
             }
         };
         if flushed.bytes > 0 {
-            let counts = self.place.take_counts(reel);
-            self.session.meter.pages(counts.given, counts.missed);
+            self.count_pages(reel);
         }
         flushed
+    }
+
+    fn count_pages(&mut self, reel: &Reel) {
+        let counts = self.place.take_counts(reel);
+        self.session.meter.pages(counts.given, counts.missed);
     }
 
     fn count(&mut self, written: usize, tick: Tick, flushed: &mut Flushed) {
@@ -128,6 +131,7 @@ impl Listener {
             return Skipped::Not;
         }
         self.session.skips.fetch_add(1, Relaxed);
+        self.count_pages(reel);
         match self.skips.count(tick) <= config.skips {
             true => Skipped::Moved,
             false => Skipped::TooOften,
@@ -135,9 +139,10 @@ impl Listener {
     }
 
     /// Says the last words, which nobody waits for.
-    pub(super) fn bid_farewell(&mut self) {
+    pub(super) fn bid_farewell(&mut self, end: End) {
         if let Some(words) = self.farewell.take() {
-            let _in_vain = self.wire.write(&[IoSlice::new(&words)]);
+            let draining = words.draining.as_ref().filter(|_| end == End::Shutdown);
+            let _in_vain = self.wire.write(&[IoSlice::new(draining.unwrap_or(&words.ended))]);
         }
     }
 

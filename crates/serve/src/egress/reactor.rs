@@ -203,7 +203,7 @@ impl Reactor {
                 }
                 Outcome::Gone => return self.finish(key, End::Left),
                 Outcome::Arrived(Then::Close(end)) => {
-                    listener.bid_farewell();
+                    listener.bid_farewell(end);
                     return self.finish(key, end);
                 }
                 Outcome::Arrived(Then::Hop(to)) => self.hop(key, to),

@@ -3,7 +3,7 @@
 use crate::{
     Mount, Source, Station,
     admission::{followed, merge, start},
-    egress::{Joining, Pace},
+    egress::{Farewell, Joining, Pace},
     http::{Answer, Head, Status},
     renditions::Output,
     websocket,
@@ -42,7 +42,7 @@ pub(super) fn change(
     let mut first = flv::file_header(has(Kind::Audio), has(Kind::Video));
     if output == Output::FlvSocket {
         first = websocket::message(&first);
-        joining.farewell = Some(Bytes::from_static(websocket::CLOSE));
+        joining.farewell = Some(Farewell { ended: Bytes::from_static(websocket::CLOSE), draining: None });
     }
     joining.head = [&joining.head[..], &first].concat().into();
     let start = start(head, mount);

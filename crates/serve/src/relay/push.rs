@@ -6,7 +6,7 @@ use crate::{
         Client,
         backoff::Backoff,
         http::Patience,
-        rtmp::{Error, Feeder, Line, Role},
+        rtmp::{Error, Feeder, Line, Role, sent_to},
     },
     renditions::{Merge, Output},
 };
@@ -54,7 +54,8 @@ fn wants(mount: &Mount, to: &str) -> bool {
 
 /// Pushes one mount to one address until the mount has been silent for longer than its listeners are kept.
 async fn push(mount: Arc<Mount>, to: String, station: Arc<Station>) {
-    let Ok(address) = to.parse::<Address>() else { return };
+    let Ok(home) = to.parse::<Address>() else { return };
+    let mut address = home.clone();
     let client = Client::new(crate::SERVER, Patience::default());
     let rendition = station.renditions.open(&mount, Output::Flv, Merge::Never, &station);
     let mut live = rendition.watch();
@@ -72,7 +73,7 @@ async fn push(mount: Arc<Mount>, to: String, station: Arc<Station>) {
         let why = match Line::connect(&client, &address, Role::Publish).await {
             Ok(mut line) => {
                 tracing::info!(mount = %mount.name, to = %address, "push begins");
-                match carry(&mut line, channel.subscribe(Start::Entry)).await {
+                match carry(&mut line, &address, channel.subscribe(Start::Entry)).await {
                     Ok(()) => {
                         line.finish().await;
                         return tracing::info!(mount = %mount.name, to = %address, "push ends");
@@ -82,6 +83,12 @@ async fn push(mount: Arc<Mount>, to: String, station: Arc<Station>) {
             }
             Err(why) => why,
         };
+        if let Error::Moved(to) = why {
+            tracing::info!(mount = %mount.name, from = %address, %to, "push moves");
+            address = *to;
+            continue;
+        }
+        address.clone_from(&home);
         tracing::warn!(mount = %mount.name, to = %address, %why, "push lost");
         if began.elapsed() > STEADY {
             backoff.reset();
@@ -92,15 +99,17 @@ async fn push(mount: Arc<Mount>, to: String, station: Arc<Station>) {
 
 /// Sends what is published until the channel ends. One that is too slow loses what the channel cannot hold, and goes
 /// on at a key picture.
-async fn carry(line: &mut Line, mut subscriber: Subscriber<Piece>) -> Result<(), Error> {
+async fn carry(line: &mut Line, address: &Address, mut subscriber: Subscriber<Piece>) -> Result<(), Error> {
     let mut feeder = Feeder::default();
     let mut skipped = 0;
     loop {
         let piece = tokio::select! {
             piece = subscriber.next() => piece,
             event = line.next() => {
-                event?;
-                continue;
+                match sent_to(&event?, address) {
+                    Some(to) => return Err(Error::Moved(Box::new(to))),
+                    None => continue,
+                }
             }
         };
         let Some(Piece(page)) = piece else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! An encoder: its key, its mount, and its tags as the Flash video that everything else understands.
 
-use super::talk::Talk;
+use super::talk::{STOPS, Talk};
 use crate::{
     MountName, Origin, Refused, Source, Station,
     auth::{Asks, Who},
@@ -16,7 +16,7 @@ use levada_rtmp::{
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tokio::time::timeout;
 
@@ -63,8 +63,10 @@ pub(super) async fn carry(talk: &mut Talk, claim: Claim, station: &Arc<Station>)
             event = timeout(mount.policy().source_timeout, talk.next()) => event,
             () = claim.let_go() => break "let go",
             () = station.stop.cancelled() => {
-                // who knows what that is comes to whoever takes over, instead of giving up
-                talk.session.reconnect(None, "the server stops");
+                if talk.session.reconnect(None, STOPS) {
+                    let parting = timeout(PARTING, part(talk, &mut tape, &claim)).await;
+                    tracing::info!(mount = %mount.name, in_time = parting.is_ok(), "source was asked to connect anew");
+                }
                 break "server stops";
             }
         };
@@ -84,6 +86,17 @@ pub(super) async fn carry(talk: &mut Talk, claim: Claim, station: &Arc<Station>)
         talk.session.end(end);
     }
     tracing::info!(mount = %mount.name, end, "source left");
+}
+
+/// Carries on until the encoder has left to connect anew.
+async fn part(talk: &mut Talk, tape: &mut Tape, claim: &Claim) {
+    while let Ok(event) = talk.next().await {
+        match event {
+            Event::Tag(tag) if tape.write(&tag, claim).is_ok() => {}
+            Event::Request(_) => {}
+            _ => return,
+        }
+    }
 }
 
 /// Writes a publisher's tags as a Flash video: what describes it comes before any media.
@@ -119,4 +132,6 @@ fn path_and_key(address: &Address) -> (String, &str) {
     }
 }
 
+/// How long an encoder may take to connect anew: one group of pictures, as most are.
+const PARTING: Duration = Duration::from_secs(2);
 const CONTENT_TYPE: &str = "video/x-flv";

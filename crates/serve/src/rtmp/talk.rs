@@ -1,6 +1,9 @@
 //! A session and its socket: what one says, the other writes.
 
-use crate::{conn::Stream, egress::Transport};
+use crate::{
+    conn::Stream,
+    egress::{Farewell, Transport},
+};
 use bytes::{Buf, Bytes};
 use levada_rtmp::server::{Closed, Config, Event, Output, Session};
 use std::{
@@ -83,13 +86,17 @@ impl Talk {
         while self.next().await.is_ok() {}
     }
 
-    /// Accepts the player that waits. Gives its connection, what it must be told first, and last.
-    pub(super) fn hand_over(mut self, farewell: &str) -> io::Result<(Transport, Bytes, Bytes)> {
+    /// Accepts the player that waits. Gives its connection, what it must be told first, and last: one that knows how
+    /// is asked to connect anew when the server stops.
+    pub(super) fn hand_over(mut self, farewell: &str) -> io::Result<(Transport, Bytes, Farewell)> {
         self.session.accept();
         let greeting = written(&mut self.session);
+        let drains = self.session.reconnect(None, STOPS);
+        let again = written(&mut self.session);
         self.session.end(farewell);
-        let farewell = written(&mut self.session);
-        Ok((self.stream.into_transport()?, greeting, farewell))
+        let ended = written(&mut self.session);
+        let draining = drains.then(|| [again, ended.clone()].concat().into());
+        Ok((self.stream.into_transport()?, greeting, Farewell { ended, draining }))
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
@@ -138,6 +145,8 @@ fn written(session: &mut Session) -> Bytes {
     all.into()
 }
 
+/// Why clients are to connect anew.
+pub(super) const STOPS: &str = "the server stops";
 /// One read: a few pictures.
 const READ: usize = 64 * 1024;
 /// How long a client may take to read a few hundred bytes.
