@@ -78,6 +78,7 @@ pub const TARGETS: &[Target] = &[
     target("swarm_wire_native", swarm::wire_native),
     target("swarm_team", swarm::team),
     target("talk_wire", sound::wire),
+    target("talk_handshake", sound::handshake),
     target("sdp_offer", server::sdp_offer),
 ];
 

@@ -1,11 +1,17 @@
-//! The native call: packets that stand alone, a jitter buffer in milliseconds, and reports of what arrived.
-//!
-//! Not yet in it: encryption, and a rate that follows the network. Nothing may offer it to people before it has the first.
+//! The native call: sealed datagrams that stand alone, a jitter buffer in milliseconds, a rate that follows the network, and reports of
+//! what arrived.
 
 mod call;
+mod drift;
 mod jitter;
+mod mos;
+mod playout;
+mod rate;
+mod stretch;
 mod wire;
 
-pub use call::{Config, NativeCall, Stats};
-pub use jitter::{Jitter, Next};
-pub use wire::{Packet, Report};
+pub use call::{Config, NativeCall, Stats, Told};
+pub use jitter::Counts;
+pub use mos::opinion;
+pub use rate::Plan;
+pub use wire::{Body, Rendition, Report};

@@ -52,8 +52,8 @@ pub enum Ended {
 
 /// A call and its devices, to be driven.
 ///
-/// With virtual devices, blocks are due by the driver's clock, which may run fast or slow by some parts in a million. With
-/// real ones, whenever a block was captured.
+/// With virtual devices, blocks are due by the driver's clock, which may run fast or slow by some parts in a million; what a
+/// machine slept through, half a second and more, is not made good. With real ones, whenever a block was captured.
 #[derive(Debug)]
 pub struct Paced<C, S> {
     call: C,
@@ -150,6 +150,10 @@ impl<C: Call, S: Sound> Machine for Paced<C, S> {
         if let Input::Datagram { from, bytes } = input {
             self.call.arrive(now, from, bytes);
         }
+        let late = now.saturating_duration_since(self.due(now));
+        if late > SLEPT && self.sound.waiting().is_none() {
+            self.began = self.began.map(|began| began + late);
+        }
         while self.ended.is_none() && self.due(now) <= now {
             self.cycle(now);
         }
@@ -170,5 +174,7 @@ impl<C: Call, S: Sound> Machine for Paced<C, S> {
     }
 }
 
+/// A block that is so late was slept through.
+const SLEPT: Duration = Duration::from_millis(500);
 /// How soon a device is asked again whether it has a block.
 const LOOK_AGAIN: Duration = Duration::from_micros(500);

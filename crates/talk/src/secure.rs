@@ -45,7 +45,7 @@ pub struct Config {
     pub identity: Identity,
     /// The keys that are let in, if not everybody's.
     pub known: Option<Vec<PublicKey>>,
-    /// What the other end is told of this one.
+    /// What the other end is told of this one; calls say their version here, and what tells them apart.
     pub hello: [u8; 4],
 }
 
@@ -112,6 +112,7 @@ pub struct Secure {
     events: VecDeque<Event>,
     stats: Stats,
     resets: u32,
+    entered: u64,
 }
 
 /// Our handshake.
@@ -152,6 +153,7 @@ impl Secure {
             events: VecDeque::new(),
             stats: Stats::default(),
             resets: 0,
+            entered: 0,
         }
     }
 
@@ -454,11 +456,13 @@ impl Secure {
         Some(opened)
     }
 
-    fn enter(&mut self, session: Session) {
+    fn enter(&mut self, mut session: Session) {
         let again = self.sessions.iter().any(|old| old.key == session.key);
         let Session { peer, key, words, hello, .. } = session;
         self.push(Event::Opened { peer, key, words, hello, again });
         (self.asking, self.ask_at) = (None, None);
+        self.entered += 1;
+        session.serial = self.entered;
         self.sessions.push_front(session);
         self.sessions.truncate(SESSIONS);
         self.resets = 0;

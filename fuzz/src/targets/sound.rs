@@ -1,9 +1,11 @@
 //! What comes as a block of sound.
 
-use bytes::Bytes;
 use levada_codec::compat::{Config, Layer, Unpacker};
 use levada_codec::native::Decoder;
-use levada_talk::native::Packet;
+use levada_talk::native::Body;
+use levada_talk::secure::{Config as SecureConfig, Identity, Secret, Secure};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 /// A datagram of any of InterCom's layers: the first byte says which.
 pub fn compat(bytes: &[u8]) {
@@ -28,10 +30,38 @@ pub fn native(bytes: &[u8]) {
     }
 }
 
-/// A datagram of a native call: what is read is written again as the same.
+/// A body of a native call, after a byte that says how many frames it has and whether a report: what is read is written again as the
+/// same.
 pub fn wire(bytes: &[u8]) {
-    let Some(packet) = Packet::read(&Bytes::copy_from_slice(bytes)) else { return };
+    let Some((which, body)) = bytes.split_first() else { return };
+    let frames = usize::from(which & 15) + 1;
+    let Some(read) = Body::read(body, which & 128 != 0, frames) else { return };
     let mut again = Vec::new();
-    packet.write(usize::MAX, &mut again);
-    assert_eq!(again, bytes);
+    read.write(&mut again);
+    assert_eq!(again, body);
+}
+
+/// Datagrams to one who waits to be called and to one who calls, each after a byte with its length: nothing of it opens, and no answer is
+/// longer than what it answers.
+pub fn handshake(bytes: &[u8]) {
+    let peer = SocketAddr::from(([10, 0, 0, 2], 4_444));
+    let now = Instant::now();
+    for calls in [false, true] {
+        let identity = Identity::new([7; 32]);
+        let peer_called = calls.then_some(peer);
+        let config =
+            SecureConfig { peer: peer_called, secret: Secret::none(), identity, known: None, hello: [0; 4] };
+        let mut end = Secure::new(config, [9; 32]);
+        end.wake(now);
+        while end.transmit().is_some() {}
+        let (mut rest, mut body) = (bytes, Vec::new());
+        while let Some((length, after)) = rest.split_first() {
+            let (datagram, after) = after.split_at(usize::from(*length).min(after.len()));
+            rest = after;
+            assert_eq!(end.arrive(now, peer, datagram, &mut body), None);
+            let answer: usize = std::iter::from_fn(|| end.transmit()).map(|(_, bytes)| bytes.len()).sum();
+            // one who calls may begin to anew
+            assert!(calls || answer <= datagram.len(), "{answer} bytes to {}", datagram.len());
+        }
+    }
 }

@@ -29,8 +29,10 @@ pub struct Opened {
     pub number: u64,
     /// Whether no higher number came before.
     pub is_newest: bool,
-    /// Which session it belongs to, as a number that only differs from others'.
-    pub session: u32,
+    /// Which session it belongs to: a later one has a greater number.
+    pub session: u64,
+    /// What the other end said of itself when it began.
+    pub hello: [u8; 4],
 }
 
 impl Head {
@@ -40,6 +42,7 @@ impl Head {
 
 pub struct Session {
     pub id: u32,
+    pub serial: u64,
     pub ours: u8,
     theirs: u8,
     pub peer: SocketAddr,
@@ -68,6 +71,7 @@ impl Session {
         let (ours, theirs) = (id as u8, theirs as u8);
         Session {
             id,
+            serial: 0,
             ours,
             theirs,
             peer,
@@ -111,7 +115,7 @@ impl Session {
         };
         (self.heard, self.third) = (Some(now), None);
         let head = Head { flags: head[0] & 127, kind: head[1], counts: head[3], time: word(8) };
-        Some(Opened { head, number, is_newest, session: self.id })
+        Some(Opened { head, number, is_newest, session: self.serial, hello: self.hello })
     }
 
     /// The third message, when it is time to send it again.

@@ -15,7 +15,8 @@ pub fn said(frame: usize, channel: usize) -> i16 {
         let tone = |hertz: f64, loud: f64| loud * (std::f64::consts::TAU * hertz * t + 40.0 * glide).sin();
         (tone(311.0, 5_000.0) + tone(877.0, 2_500.0) + tone(2_203.0, 1_200.0)) as i16
     };
-    SAID.get_or_init(|| (0..2 * 70 * 44_100).map(make).collect())[2 * frame + channel]
+    let said = SAID.get_or_init(|| (0..2 * 70 * 44_100).map(make).collect());
+    said[(2 * frame + channel) % said.len()]
 }
 
 /// A microphone of [`said`], and a loudspeaker that remembers.
