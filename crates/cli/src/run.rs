@@ -1,6 +1,9 @@
 //! The runtime that commands run on, and how a person stops one.
 
 mod key;
+mod keys;
+
+pub use keys::Keys;
 
 use serde::Serialize;
 use std::future::Future;

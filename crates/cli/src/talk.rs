@@ -2,7 +2,11 @@
 
 mod desk;
 mod feedback;
+mod keyring;
 mod meter;
+mod mirror;
+mod native;
+mod screen;
 mod seminar;
 mod spectrum;
 
@@ -26,7 +30,7 @@ pub use seminar::spelling;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Talk {
-    /// Who is called: HOST or HOST:PORT (port 4444)
+    /// Who is called: HOST or HOST:PORT (port 4444). Without one, wait to be called
     #[arg(value_name = "HOST[:PORT]")]
     host: Option<String>,
     /// The port to be called at
@@ -51,6 +55,8 @@ pub struct Talk {
     /// Speak as one of the seminar's programs: minimal, buffer, DEFLATE_byteplanes3, temporal_overlapped_DWT_coding …
     #[arg(long, value_name = "LAYER")]
     compat: Option<Layer>,
+    #[command(flatten)]
+    native: native::Options,
     #[command(flatten)]
     seminar: Seminar,
 }
@@ -131,11 +137,11 @@ impl Talk {
 
     fn call(self, console: Console, stop: &AtomicBool) -> Result<()> {
         let Some(layer) = self.compat else {
-            return Err(exit::Exit(
-                exit::USAGE,
-                "say --compat LAYER: only the seminar's layers are spoken yet".into(),
-            )
-            .into());
+            return match () {
+                () if self.native.echo_test => mirror::echo(&self, console, stop),
+                () if self.native.measure => mirror::measure(&self, console, stop),
+                () => native::call(&self, console, stop),
+            };
         };
         let peer = self.peer()?;
         let socket = listen(self.listen, peer)?;
@@ -143,7 +149,7 @@ impl Talk {
         let codec = config.codec;
         let call = CompatCall::new(config).map_err(|why| exit::Exit(exit::USAGE, why.to_string()))?;
         let form = Form { rate: codec.rate, channels: codec.channels, block: codec.frames };
-        let time = self.time.or(self.seminar.reading_time.map(seconds).transpose()?);
+        let time = self.duration()?;
         let tail = if time.is_some() { u64::MAX } else { u64::from(call.config().blocks_to_buffer()) + 3 };
         let source = Source::open(&self.input, form)?;
         let sink = Sink::open(&self.output, form)?;
@@ -151,11 +157,15 @@ impl Talk {
         let desk = Desk::new(source, sink, tail, shows);
         seminar::opening(console, &self, &call);
         let mut feedback = Feedback::new(console, self.output == "-", &self.seminar);
-        let desk = drive(call, desk, socket, time, stop, |call, desk, elapsed| {
-            feedback.cycle(call.stats(), desk, elapsed);
-        })?;
+        let tell = |call: &CompatCall, desk: &Desk, elapsed| feedback.cycle(call.stats(), desk, elapsed);
+        let desk = drive(call, desk, socket, time, stop, |_| true, |_| (), tell)?;
         feedback.end();
         desk.finish()
+    }
+
+    /// How long the call may be.
+    fn duration(&self) -> Result<Option<Duration>> {
+        Ok(self.time.or(self.seminar.reading_time.map(seconds).transpose()?))
     }
 
     fn config(&self, layer: Layer, peer: SocketAddr) -> Result<levada_talk::compat::Config> {
@@ -198,13 +208,17 @@ impl Talk {
     }
 }
 
-/// Drives a call until it ends, its time is over, or somebody stops it; `tell` is called once a second, and at the end.
+/// Drives a call until it ends, its time is over, somebody stops it, or `each`, which is called all the time, says no; then `farewell` may
+/// have something to send. `tell` is called once a second, and at the end.
+#[allow(clippy::too_many_arguments)] // what a call is between
 fn drive<C: Call>(
     call: C,
     desk: Desk,
     socket: UdpSocket,
     time: Option<Duration>,
     stop: &AtomicBool,
+    mut each: impl FnMut(&mut C) -> bool,
+    farewell: impl FnOnce(&mut C),
     mut tell: impl FnMut(&C, &Desk, Duration),
 ) -> Result<Desk> {
     let mut driver = Driver::new(Paced::new(call, desk), socket);
@@ -218,10 +232,12 @@ fn drive<C: Call>(
             tell(machine.look(), machine.devices(), told.elapsed());
             told = Instant::now();
         }
-        if driver.machine().devices().is_broken() {
+        if driver.machine().devices().is_broken() || !each(driver.machine().call()) {
             break;
         }
     }
+    farewell(driver.machine().call());
+    driver.turn(Duration::ZERO, |_| ()).context("the socket failed")?;
     let machine = driver.into_machine();
     tell(machine.look(), machine.devices(), told.elapsed());
     Ok(machine.into_parts().1)
@@ -245,5 +261,6 @@ const CYCLE: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples (each with its counterpart on the other machine, ports swapped):
+  levada talk peer.example --passphrase 'seven quiet words'
   levada talk 127.0.0.1:4445 --listen 4444 --compat temporal_overlapped_DWT_coding -q 128 --input in.wav --output out.wav --for 8s
   levada talk peer.example --compat buffer -b 300 --show-stats";

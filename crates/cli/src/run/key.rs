@@ -29,10 +29,10 @@ pub async fn pressed(key: char) {
 }
 
 /// The terminal without lines; it gets them back in the end.
-struct OneByOne(Termios);
+pub(super) struct OneByOne(Termios);
 
 impl OneByOne {
-    fn begin() -> Option<OneByOne> {
+    pub(super) fn begin() -> Option<OneByOne> {
         let ours = stdin().is_terminal() && termios::tcgetpgrp(stdio::stdin()).ok()? == getpgrp();
         let before = termios::tcgetattr(stdio::stdin()).ok().filter(|_| ours)?;
         let mut now = before.clone();

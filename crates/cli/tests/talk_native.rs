@@ -1,0 +1,220 @@
+//! The native call between two processes: files in, files out, over loopback; passphrases, keys, second callers.
+
+mod kit;
+
+use anyhow::{Context, Result, ensure};
+use kit::{Program, levada, programs::Desk};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::Command;
+
+/// Free ports of UDP.
+fn ports<const N: usize>() -> Result<[u16; N]> {
+    let sockets: Vec<UdpSocket> = (0..N).map(|_| UdpSocket::bind("0.0.0.0:0")).collect::<Result<_, _>>()?;
+    let mut ports = [0; N];
+    for (port, socket) in ports.iter_mut().zip(&sockets) {
+        *port = socket.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// Tones that glide, different for each seed: no part of them sounds like another.
+fn song(seed: f64, seconds: usize) -> Vec<i16> {
+    let frame = |n: usize| {
+        let t = n as f64 / 44_100.0;
+        let tone = |hertz: f64, phase: f64| {
+            6_000.0
+                * (std::f64::consts::TAU * hertz * t + 2_000.0 * (t * (0.3 + seed * 0.1) + phase).sin()).sin()
+        };
+        [tone(330.0 + 50.0 * seed, 0.0) as i16, tone(660.0 - 40.0 * seed, 1.0) as i16]
+    };
+    (0..seconds * 44_100).flat_map(frame).collect()
+}
+
+fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
+    let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let length = bytes.len() as u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((length + 36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0\x44\xac\0\0\x10\xb1\x02\0\x04\0\x10\0data");
+    wav.extend(length.to_le_bytes());
+    wav.extend(bytes);
+    Ok(std::fs::write(path, wav)?)
+}
+
+fn read_wav(path: &Path) -> Result<Vec<i16>> {
+    let bytes = std::fs::read(path)?;
+    ensure!(bytes.len() > 44 && &bytes[36..40] == b"data", "{} is no WAV file", path.display());
+    Ok(bytes[44..].as_chunks::<2>().0.iter().map(|x| i16::from_le_bytes(*x)).collect())
+}
+
+/// Where, in frames, and how well, in decibels, `frames` frames of `said` from `from` on are heard: by correlation, apart from the product.
+fn heard_at(heard: &[i16], said: &[i16], from: usize, frames: usize) -> (usize, f64) {
+    let said: Vec<f64> = said[2 * from..2 * (from + frames)].iter().map(|x| f64::from(*x)).collect();
+    let energy: f64 = said.iter().map(|x| x * x).sum();
+    let alike = |at: usize, step: usize| {
+        let window = heard[2 * at..].iter().map(|x| f64::from(*x));
+        let (mut product, mut own) = (0.0, 1.0);
+        for (a, b) in window.zip(&said).step_by(step) {
+            (product, own) = (product + a * b, own + a * a);
+        }
+        product / own.sqrt()
+    };
+    let last = (heard.len() / 2).saturating_sub(frames);
+    let coarse = (0..last).max_by(|a, b| alike(*a, 37).total_cmp(&alike(*b, 37))).unwrap_or(0);
+    let near = coarse.saturating_sub(8)..(coarse + 8).min(last.max(1));
+    let best = near.max_by(|a, b| alike(*a, 1).total_cmp(&alike(*b, 1))).unwrap_or(0);
+    let share = (alike(best, 1) / energy.sqrt()).clamp(0.0, 1.0 - 1e-9); // the cosine between the two
+    (best, 10.0 * (share * share / (1.0 - share * share)).log10())
+}
+
+/// The best of some stretches, since a busy machine may miss a moment: frames of delay, and decibels.
+fn best(heard: &[i16], said: &[i16]) -> (i64, f64) {
+    let found = (3..8).map(|n| {
+        let (at, db) = heard_at(heard, said, n * 22_050, 2_048);
+        (at as i64 - n as i64 * 22_050, db)
+    });
+    found.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
+}
+
+/// One end; `more` in the order of a shell.
+fn end(peer: Option<u16>, listen: u16, more: &str) -> Command {
+    let mut command = levada();
+    command.arg("talk");
+    command.args(peer.map(|peer| format!("127.0.0.1:{peer}")));
+    command.args(["--listen", &listen.to_string()]).args(more.split_whitespace());
+    command
+}
+
+#[test]
+fn two_processes_hear_each_other_in_every_codec() -> Result<()> {
+    let desk = Desk::new()?;
+    let songs = [song(0.0, 5), song(1.0, 5)];
+    for (n, song) in songs.iter().enumerate() {
+        write_wav(&desk.path(&format!("in{n}.wav")), song)?;
+    }
+    for (codec, least) in [("native", 12.0), ("lossless", 25.0), ("pcm", 25.0)] {
+        let [a, b] = ports()?;
+        let mut ends = Vec::new();
+        for (n, (listen, peer)) in [(a, b), (b, a)].into_iter().enumerate() {
+            let more = format!("--codec {codec} --for 5s --passphrase seven-quiet-words --json");
+            let mut command = end(Some(peer), listen, &more);
+            command.arg("--input").arg(desk.path(&format!("in{n}.wav")));
+            command.arg("--output").arg(desk.path(&format!("{codec}{n}.wav")));
+            ends.push(Program::start(&mut command)?);
+        }
+        let mut words = Vec::new();
+        for end in &mut ends {
+            let (well, said) = end.wait()?;
+            ensure!(well, "{codec}: {said}");
+            let events = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let events: Vec<serde_json::Value> = events.collect();
+            let connected = events.iter().find(|event| event["event"] == "connected");
+            words.push(connected.with_context(|| format!("{codec}: {said}"))?["words"].to_string());
+            let last = events.iter().rev().find(|event| event["mos"].is_number());
+            let last = last.with_context(|| format!("{codec}: {said}"))?;
+            ensure!(last["delay"]["all"].as_f64().is_some_and(|all| all > 0.005 && all < 1.0), "{last}");
+        }
+        ensure!(words[0] == words[1] && words[0].len() == 11, "{codec}: {words:?}");
+        for (n, other) in [(0, 1), (1, 0)] {
+            let heard = read_wav(&desk.path(&format!("{codec}{n}.wav")))?;
+            let (frames, db) = best(&heard, &songs[other]);
+            println!("{codec}: end {n} hears the other at {db:.1} dB, {:.1} ms apart", frames as f64 / 44.1);
+            ensure!(db > least, "{codec}: end {n} hears the other at {db:.1} dB, {frames} frames apart");
+            // the two programs begin some time apart
+            ensure!(frames.abs() < 2 * 44_100, "{codec}: {frames} frames apart");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn strangers_are_told_in_one_line_why_they_are_not_let_in() -> Result<()> {
+    let [a, b, c, d] = ports()?;
+    let files = "--input tone --output null";
+    let mut near = Program::start(&mut end(None, a, &format!("{files} --passphrase right --for 20s")))?;
+    // another passphrase
+    let wrong = end(Some(a), b, &format!("{files} --passphrase wrong --for 10s")).output()?;
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    ensure!(wrong.status.code() == Some(5), "{said}");
+    ensure!(
+        said.lines().filter(|line| line.contains("does not know the same passphrase")).count() == 1,
+        "{said}"
+    );
+    // a call, and a second caller
+    let mut first =
+        Program::start(&mut end(Some(a), c, &format!("{files} --passphrase right --for 8s --json")))?;
+    first.wait_for("connected")?;
+    let busy = end(Some(a), d, &format!("{files} --passphrase right --for 6s")).output()?;
+    let said = String::from_utf8_lossy(&busy.stderr).into_owned();
+    ensure!(busy.status.code() == Some(4) && said.contains("is in another call"), "{said}");
+    let (well, said) = first.wait()?;
+    ensure!(well, "{said}");
+    near.stop();
+    // nobody
+    let nobody = end(Some(b), d, &format!("{files} --for 1s")).output()?;
+    let said = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    ensure!(nobody.status.code() == Some(4) && said.contains("did not answer"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn pinned_keys_know_each_other_again() -> Result<()> {
+    let desk = Desk::new()?;
+    let [a, b] = ports()?;
+    let files = "--input tone --output null --json";
+    let key = |name: &str| -> Result<String> {
+        let mut made = end(Some(9), a, "--input null --output null --for 300ms --identity");
+        let made = made.arg(desk.path(name)).output()?;
+        let said = String::from_utf8_lossy(&made.stderr).into_owned();
+        let line = said.lines().find_map(|line| line.strip_prefix("this end's key is ")).map(str::to_owned);
+        line.with_context(|| format!("no key in {said}"))
+    };
+    let (ann, bob) = (key("ann")?, key("bob")?);
+    std::fs::write(desk.path("friends of ann"), format!("{bob} bob\n"))?;
+    std::fs::write(desk.path("friends of bob"), format!("{ann} ann\n"))?;
+    let pinned = |peer, listen, who: &str, friends: &str, time: &str| {
+        let mut command = end(peer, listen, files);
+        command.arg("--identity").arg(desk.path(who)).arg("--known-peers").arg(desk.path(friends));
+        command.args(["--for", time]);
+        command
+    };
+    let mut near = Program::start(&mut pinned(None, a, "ann", "friends of ann", "20s"))?;
+    let stranger = pinned(Some(a), b, "eve", "friends of bob", "8s").output()?;
+    ensure!(stranger.status.code() == Some(5), "{stranger:?}");
+    let friend = pinned(Some(a), b, "bob", "friends of bob", "2s").output()?;
+    let said = String::from_utf8_lossy(&friend.stdout).into_owned();
+    ensure!(friend.status.success() && said.contains(&ann), "{said} {friend:?}");
+    near.stop();
+    Ok(())
+}
+
+#[test]
+fn clicks_are_measured_from_mouth_to_ear() -> Result<()> {
+    let out = levada()
+        .args("talk --measure --output null --codec native --block 120 --for 6s --json".split(' '))
+        .output()?;
+    ensure!(out.status.success(), "{out:?}");
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout)?;
+    println!("{told}");
+    let p50 = told["p50_ms"].as_f64().context("no p50")?;
+    // 12 ms on a machine that has nothing else to do
+    ensure!(told["clicks"].as_u64() > Some(10) && p50 > 4.0 && p50 < 60.0, "{told}");
+    Ok(())
+}
+
+#[test]
+fn an_echo_says_everything_again() -> Result<()> {
+    let desk = Desk::new()?;
+    let song = song(3.0, 4);
+    write_wav(&desk.path("in.wav"), &song)?;
+    let mut command = levada();
+    command.args("talk --echo-test --for 5s --input".split(' ')).arg(desk.path("in.wav"));
+    let out = command.arg("--output").arg(desk.path("out.wav")).output()?;
+    ensure!(out.status.success(), "{out:?}");
+    let (frames, db) = best(&read_wav(&desk.path("out.wav"))?, &song);
+    let ms = frames as f64 / 44.1;
+    println!("{db:.1} dB after {ms:.0} ms");
+    ensure!(db > 8.0 && (1_000.0..1_500.0).contains(&ms), "{db:.1} dB after {ms:.0} ms");
+    Ok(())
+}
