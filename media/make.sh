@@ -48,18 +48,18 @@ mapfile -t t < <(tags "Speech in AAC")
 say en-us 150 "These are frames of A A C, each with a header of seven bytes, and you may begin at any of them."
 ff -i "$work/said.wav" -filter_complex "$over" -map '[a]' -c:a aac -ar 44100 -ac 1 -b:a 48k -write_id3v2 1 "${t[@]}" -f adts speech.aac
 
-# h264 NAME SIZE BITRATE PRESET: the test card in H.264 with AAC, a key picture every two seconds
+# h264 NAME SIZE BITRATE PRESET BFRAMES: the test card in H.264 with AAC, a key picture every two seconds
 h264() {
   ff -i "$work/said.wav" -filter_complex "$over;testsrc2=s=$2:r=25:d=$seconds[p]" -map '[p]' -map '[a]' \
     -c:v libx264 -preset "$4" -profile:v main -b:v "$3k" -maxrate "$(($3 * 6 / 5))k" -bufsize "$(($3 * 6 / 5))k" \
-    -g 50 -keyint_min 50 -sc_threshold 0 -pix_fmt yuv420p -threads 1 -c:a aac -ac 1 -ar 44100 -b:a 48k \
+    -g 50 -keyint_min 50 -sc_threshold 0 -bf "$5" -pix_fmt yuv420p -threads 1 -c:a aac -ac 1 -ar 44100 -b:a 48k \
     "${t[@]}" -f flv -flags +bitexact+cgop "$1"
 }
 
 mapfile -t t < <(tags "Test card in H.264")
 say en-gb 150 "This is levada in seven hundred and twenty lines. Publish once, and everyone watches with what they have."
-h264 testcard.flv 1280x720 420 veryslow
+h264 testcard.flv 1280x720 420 veryslow 0 # WebRTC can carry this one
 
 mapfile -t t < <(tags "Test card in H.264, 1080 lines")
 say en-gb 150 "This is levada in a thousand and eighty lines. Publish once, and everyone watches with what they have."
-h264 testcard-1080.flv 1920x1080 560 medium
+h264 testcard-1080.flv 1920x1080 560 medium 3

@@ -158,7 +158,7 @@ fn a_stream_without_tables_can_be_begun_anywhere() {
 /// Everything in a clip of H.264 with two pictures of reordering and AAC.
 fn clip() -> Vec<Item> {
     let mut demux = crate::container::flv::Demux::new();
-    demux.push(include_bytes!("../../../../../media/testcard.flv"));
+    demux.push(include_bytes!("../../../../../media/testcard-1080.flv"));
     demux.finish();
     std::iter::from_fn(|| demux.poll().unwrap()).collect()
 }
