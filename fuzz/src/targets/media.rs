@@ -4,7 +4,7 @@ use crate::Pieces;
 use bytes::Bytes;
 use levada_media::{
     Cut, Demux, Error, Format, Item, Mux, Page, Splice,
-    container::{flv, ts},
+    container::{flv, fmp4, ts},
 };
 use std::iter::from_fn;
 
@@ -55,6 +55,27 @@ pub fn demux_ts(bytes: &[u8]) {
 /// Frames out of FLV's tags.
 pub fn demux_flv(bytes: &[u8]) {
     demux(Format::Flv, bytes);
+}
+
+/// Frames out of fragments: the same however the bytes come, each with data that were sent, and no more than a fragment
+/// may have.
+pub fn demux_fmp4(bytes: &[u8]) {
+    let pieces = Pieces::of(bytes);
+    let input = pieces.rest();
+    let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut demux, mut items) = (fmp4::Demux::new(), Vec::new());
+        for piece in pieces {
+            demux.push(piece);
+            items.extend(from_fn(|| demux.poll().ok().flatten()));
+        }
+        items
+    };
+    let items = all(&mut [input].into_iter());
+    let mut pieces = pieces;
+    assert_eq!(items, all(&mut pieces), "whole and in pieces");
+    assert!(items.len() <= (input.len() / 16 + 1) * fmp4::MOST_FRAMES);
+    let fits = |item: &Item| !matches!(item, Item::Frame(frame) if frame.data.len() > input.len());
+    assert!(items.iter().all(fits), "data from nowhere");
 }
 
 /// The same pages however the bytes come; joined they are the input, in order, less what was counted as skipped.

@@ -1,8 +1,8 @@
 //! What is playing, inside the fragments: ID3 in an event message (ISO 23009-1 5.10.3.3, "Carriage of ID3 Timed Metadata
 //! in CMAF").
 
-use super::boxes::put_full;
-use crate::Tags;
+use super::{boxes::put_full, read::Fields};
+use crate::{Tags, container::id3 as reader};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// A title that players are told of.
@@ -26,11 +26,33 @@ impl Event {
             out.put_u64(at);
             out.put_u32(u32::MAX); // until the next
             out.put_u32(self.number);
-            out.put_slice(b"https://aomedia.org/emsg/ID3\0");
+            out.put_slice(SCHEME);
+            out.put_u8(0);
             out.put_slice(b"\0");
             out.put_slice(&self.id3);
         });
     }
+}
+
+/// Number and tags of what is inside an event message, if those are ID3.
+pub(super) fn read(inside: &[u8]) -> Option<(u32, Tags)> {
+    let mut fields = Fields(inside);
+    let (version, _) = fields.full()?;
+    let (number, scheme) = if version == 0 {
+        let scheme = fields.text()?;
+        fields.text()?;
+        fields.take(12)?;
+        (fields.u32()?, scheme)
+    } else {
+        fields.take(16)?;
+        let number = fields.u32()?;
+        let scheme = fields.text()?;
+        fields.text()?;
+        (number, scheme)
+    };
+    let id3 = fields.0;
+    let whole = matches!(reader::look(id3), reader::Look::Id3(size) if size <= id3.len());
+    (scheme == SCHEME && whole).then(|| (number, reader::tags(id3)))
 }
 
 /// An ID3v2.4 tag (id3.org: "ID3 tag version 2.4.0") with what `tags` say.
@@ -62,6 +84,7 @@ fn safe(size: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| (size >> shift & 0x7f) as u8)
 }
 
+const SCHEME: &[u8] = b"https://aomedia.org/emsg/ID3";
 const UTF8: u8 = 3;
 /// Bytes of a text.
 const LONGEST: usize = 4096;
@@ -78,8 +101,6 @@ pub(super) fn length(out: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::id3 as reader;
-
     #[test]
     fn titles_are_what_our_own_reader_finds() {
         let tags = Tags { title: "Löwe".repeat(40), artist: "B".into(), ..Tags::default() };
@@ -99,5 +120,7 @@ mod tests {
         let mut out = BytesMut::new();
         Event::new(1, &Tags::titled("x")).put(&mut out, 5, 48_000);
         assert_eq!(length(&out), out.len());
+        assert_eq!(read(&out[8..]), Some((1, Tags::titled("x"))));
+        assert_eq!(read(&out[8..out.len() - 1]), None);
     }
 }
