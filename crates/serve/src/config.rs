@@ -28,6 +28,8 @@ pub struct Config {
     pub rtmp: Rtmp,
     /// Where WebRTC is spoken.
     pub webrtc: Webrtc,
+    /// The store of objects that segments are put into.
+    pub store: Store,
     /// Who may do what.
     pub auth: Auth,
     /// How much is allowed.
@@ -80,6 +82,21 @@ pub struct Http {
 pub struct Rtmp {
     /// Addresses to listen on; RTMP's own port is 1935. Default none.
     pub listen: Vec<SocketAddr>,
+}
+
+/// How a store of objects that speaks S3 is reached. What is not said here is taken from the environment, as the tools
+/// of that world do (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Its address, for stores that are not Amazon's. Default Amazon's; `http://` sends everything in the clear.
+    pub endpoint: Option<url::Url>,
+    /// Its region. Default `us-east-1`.
+    pub region: Option<String>,
+    /// The name of the key that signs requests. Default the environment's.
+    pub access_key: Option<String>,
+    /// That key. Default the environment's.
+    pub secret_key: Option<Secret>,
 }
 
 /// Certificates by ACME (RFC 8555).
@@ -187,12 +204,12 @@ pub struct About {
 #[serde(deny_unknown_fields)]
 pub struct RelayConfig {
     /// Parents in order of preference: `http://host:port` for all mounts or a pattern, with a path for one;
-    /// `rtmp://host/app/name` (or `rtmps`) for one stream of an RTMP server.
+    /// `rtmp://host/app/name` (or `rtmps`) for one stream of an RTMP server; `http://host/PATH.m3u8` for one of HLS.
     pub from: Vec<url::Url>,
     /// Which of the parent's mounts, when `from` has no path: a name or a pattern. Default `/*`.
     #[serde(default = "every_mount")]
     pub pattern: String,
-    /// The local name, when `from` has a path. Default: the same as the parent's.
+    /// The local name, when `from` has a path. Default: the same as the parent's, without `.m3u8` and `/index`.
     #[serde(default)]
     pub mount: Option<MountName>,
     /// Pull only while somebody listens. Default false.

@@ -131,7 +131,7 @@ pub(crate) fn fits(playing: &Mount) -> bool {
 async fn keep(stream: Arc<Stream>, station: Arc<Station>) {
     let leaving = station.clone();
     let making = stream.clone().make(station.clone(), move |stream| leaving.hls.close(stream));
-    tokio::join!(making, store::keep(&stream));
+    tokio::join!(making, store::keep(&stream, &station));
     while !station.hls.close(&stream) {
         tokio::time::sleep(LOOK).await;
     }

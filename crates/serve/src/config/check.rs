@@ -35,6 +35,12 @@ impl Config {
         for (at, relay) in self.relay.iter().enumerate() {
             check_relay(&format!("relay.{at}"), relay, &mut found);
         }
+        let store = &self.store;
+        if let Some(endpoint) = &store.endpoint {
+            found.web("store.endpoint", endpoint);
+        }
+        let halves = store.access_key.is_some() != store.secret_key.is_some();
+        found.error_if(halves, "store", "needs access_key and secret_key, or neither");
         for (at, directory) in self.directory.iter().enumerate() {
             found.web(&format!("directory.{at}.url"), &directory.url);
         }
@@ -208,6 +214,8 @@ impl Config {
         );
         let long = mount.hls_rewind.is_some_and(|rewind| rewind > Duration::from_secs(86_400));
         found.error_if(long, key("hls_rewind"), "must be at most a day");
+        let nowhere = |place: &str| place.is_empty() || place == "s3://" || place.starts_with("s3:///");
+        found.error_if(mount.hls_store.as_deref().is_some_and(nowhere), key("hls_store"), "names no place");
         found.positive(key("source_timeout"), mount.source_timeout);
         found.positive(key("max_listener_duration"), mount.max_listener_duration);
         if let Some(hooks) = &mount.url_auth {
@@ -309,6 +317,7 @@ impl Config {
             ("auth.admin_password", &self.auth.admin_password),
             ("auth.api_token", &self.auth.api_token),
             ("auth.relay_password", &self.auth.relay_password),
+            ("store.secret_key", &self.store.secret_key),
         ];
         let auth = auth.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.as_ref()?)));
         let mounts = self.mount.iter().enumerate().flat_map(|(at, mount)| {

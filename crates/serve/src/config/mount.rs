@@ -102,10 +102,11 @@ mount_options! {
         /// How far back players of HLS can go, up to a day. Segments are then made as long as there is a source, and kept
         /// in memory, up to 1 GiB. Default: half a minute, of what is made while somebody asks.
         hls_rewind: Duration, "humantime_serde";
-        /// A folder that segments and a playlist are also put into, for a CDN or for later; a mount's objects are below
-        /// its name, and what left the window is taken out again. Segments are then made as long as there is a source;
-        /// a disk that does not keep up loses what leaves the window meanwhile. Default none.
-        hls_store: PathBuf;
+        /// Where segments and a playlist are also put, for a CDN or for later: a folder, or `s3://BUCKET/PREFIX` (see
+        /// `[store]`); a mount's objects are below its name, and what left the window is taken out again. Segments are
+        /// then made as long as there is a source; a store that does not keep up loses what leaves the window meanwhile.
+        /// Default none.
+        hls_store: String;
         /// Announced in directories; default what the source says.
         public: bool;
         /// Overrides the source's name.

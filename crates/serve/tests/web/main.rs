@@ -3,6 +3,7 @@
 mod administration;
 mod answers;
 mod api;
+mod bucket;
 mod directories;
 mod events;
 mod files;
