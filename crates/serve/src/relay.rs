@@ -4,6 +4,7 @@ mod feed;
 mod intake;
 mod list;
 pub mod push;
+mod segments;
 mod via;
 
 pub use via::Via;
@@ -51,7 +52,10 @@ async fn follow(station: Arc<Station>, relay: RelayConfig) {
     let whole: Vec<&Url> = relay.from.iter().filter(|url| url.path().len() > 1).collect();
     match whole.first() {
         Some(first) => {
-            let same = percent_encoding::percent_decode_str(first.path()).decode_utf8_lossy().parse().ok();
+            let path = percent_encoding::percent_decode_str(first.path()).decode_utf8_lossy();
+            // the address of a playlist is that of a stream with something behind it
+            let path = path.strip_suffix(".m3u8").map_or(&*path, |path| path.trim_end_matches("/index"));
+            let same = path.parse().ok();
             let Some(name) = relay.mount.clone().or(same) else {
                 return tracing::error!(from = %feed::shown(first), "the relay needs a mount name of its own");
             };

@@ -1,7 +1,13 @@
 //! What the server is told: configuration, names, parameters, lists.
 
 use crate::text;
-use levada_serve::{Config, MountName, admin, client::playlist};
+use levada_serve::{
+    Config, MountName, admin,
+    client::{
+        hls::{Follower, MOST, Told},
+        playlist,
+    },
+};
 use std::path::Path;
 
 /// A configuration that can be read can be looked at, and written and read again as the same.
@@ -46,6 +52,21 @@ pub fn playlist(bytes: &[u8]) {
         assert!(entries.iter().map(String::len).sum::<usize>() <= text.len());
         let files = playlist::files(Path::new(name), &text);
         assert!(files.is_err() || files.is_ok_and(|files| files.len() == entries.len()));
+    }
+}
+
+/// Playlists of HLS, one after the other at the same address: what is new in one is not new again.
+pub fn hls_follow(bytes: &[u8]) {
+    let text = text(bytes);
+    let Ok(from) = "http://host/live/index.m3u8".parse() else { return };
+    let mut follower = Follower::new(from);
+    for list in text.split("\n#AGAIN\n").chain([text.as_str()]) {
+        let from = follower.url().clone();
+        let Ok(Told::Pieces { pieces, again, .. }) = follower.push(list, &from) else { continue };
+        assert!(pieces.len() <= 2 * MOST && again.is_none_or(|again| !again.is_zero()), "{again:?}");
+        if let Ok(Told::Pieces { pieces, .. }) = follower.push(list, &from) {
+            assert!(pieces.len() <= 2 * MOST);
+        }
     }
 }
 

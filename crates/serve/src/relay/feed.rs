@@ -31,6 +31,8 @@ pub(super) enum Lost {
     Network(#[from] Error),
     #[error(transparent)]
     Rtmp(#[from] rtmp::Error),
+    #[error(transparent)]
+    Unfit(crate::client::hls::Unfit),
     #[error("the stream has passed this server already")]
     Circle,
     #[error("the mount is fed by somebody else")]

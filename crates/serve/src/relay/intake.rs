@@ -1,6 +1,6 @@
-//! What comes from a parent: the bytes of its answer, or the tags of its RTMP stream.
+//! What comes from a parent: the bytes of its answer, the tags of its RTMP stream, or what is in its segments.
 
-use super::{Via, feed::Lost};
+use super::{Via, feed::Lost, segments::Segments};
 use crate::{
     Claim, Origin, Source,
     client::{
@@ -19,6 +19,8 @@ pub(super) enum Intake {
     Http(Box<Receiver>),
     /// Over RTMP, as Flash video.
     Rtmp(Box<Line>),
+    /// HLS, as Flash video or what its segments are.
+    Hls(Box<Segments>),
 }
 
 impl Intake {
@@ -31,6 +33,10 @@ impl Intake {
     ) -> Result<(Intake, Source), Lost> {
         if matches!(parent.scheme(), "rtmp" | "rtmps") {
             return Intake::play(client, parent).await;
+        }
+        if Segments::is_meant(parent) {
+            let (segments, source) = Segments::ask(client, parent).await?;
+            return Ok((Intake::Hls(Box::new(segments)), source));
         }
         let receiver = Receiver::connect(client, parent, &[("Levada-Via", via)]).await?;
         let reply = receiver.reply();
@@ -56,6 +62,7 @@ impl Intake {
         match self {
             Intake::Http(receiver) => carry(*receiver, claim).await,
             Intake::Rtmp(line) => film(*line, claim).await,
+            Intake::Hls(segments) => segments.carry(claim).await,
         }
     }
 }
