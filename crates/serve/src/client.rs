@@ -16,6 +16,7 @@ pub mod rtmp;
 mod script;
 mod tls;
 pub mod uplink;
+pub mod webrtc;
 
 pub use http::Client;
 pub use icecast::{Sender, Target};

@@ -66,6 +66,18 @@ fn of_server(page: &mut Page, station: &Station) {
     ] {
         one(page, name, Counter, help, counter.load(Relaxed));
     }
+    let traffic = station.webrtc.traffic();
+    one(page, "levada_webrtc_sessions", Gauge, "Sessions of WebRTC now.", traffic.sessions as u64);
+    for (name, help, value) in [
+        ("levada_webrtc_stray_datagrams_total", "Datagrams for no session of WebRTC.", traffic.strays),
+        (
+            "levada_webrtc_dropped_datagrams_total",
+            "Datagrams that a session had no room for.",
+            traffic.dropped,
+        ),
+    ] {
+        one(page, name, Counter, help, value);
+    }
     let checks = station.auth.checks();
     one(page, "levada_password_checks_total", Counter, "Password hashes that were computed.", checks);
     page.family("levada_refusals_total", Counter, "Requests that were refused, by reason.");

@@ -4,7 +4,7 @@
 //! watch is made into packets once, by one `cast` for each mount that somebody watches.
 
 mod cast;
-mod crypto;
+pub(crate) mod crypto;
 mod packets;
 mod peer;
 mod publisher;
@@ -25,7 +25,7 @@ use resource::Resources;
 use sockets::Sockets;
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering::Relaxed},
 };
 use str0m::config::DtlsCert;
 use tokio::{sync::Notify, task::JoinSet};
@@ -43,6 +43,17 @@ pub struct Webrtc {
     /// What is to be done and has not begun; at most one for each request that is being answered, and one a cast.
     new: Mutex<Vec<BoxFuture<'static, ()>>>,
     ordered: Notify,
+}
+
+/// What comes to the addresses of WebRTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sessions now.
+    pub sessions: usize,
+    /// Datagrams for nobody, ever.
+    pub strays: u64,
+    /// Datagrams for which a session had no room, ever.
+    pub dropped: u64,
 }
 
 impl Webrtc {
@@ -75,6 +86,16 @@ impl Webrtc {
         let some =
             of(Kind::Video).any(seen) || of(Kind::Video).next().is_none() && of(Kind::Audio).any(heard);
         self.speaks() && some
+    }
+
+    /// Sessions that there are, datagrams that came for none of them, and such that one had no room for.
+    pub fn traffic(&self) -> Traffic {
+        let routes = &self.sockets().routes;
+        Traffic {
+            sessions: routes.count(),
+            strays: routes.strays.load(Relaxed),
+            dropped: routes.dropped.load(Relaxed),
+        }
     }
 
     /// Ends the session called `id`, if it is one of ours.

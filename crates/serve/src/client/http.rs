@@ -107,9 +107,35 @@ impl Client {
         fields: &[(&str, &str)],
         sender: Option<IpAddr>,
     ) -> Result<Incoming, Error> {
-        let (mut wire, peer) = self.open_from(url, sender).await?;
         let head = self.head("GET", "HTTP/1.1", url, fields);
-        wire.write_all(head.as_bytes()).await.map_err(Error::Broken)?;
+        self.exchange(url, head, sender).await
+    }
+
+    /// Sends `body` to `url` with these fields; no redirect is followed.
+    ///
+    /// # Errors
+    /// When there is no connection or no answer, or the answer is not a success.
+    pub async fn send(
+        &self,
+        method: &str,
+        url: &Url,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Incoming, Error> {
+        let length = body.len().to_string();
+        let own = [("Content-Length", length.as_str()), ("Connection", "close")];
+        let request = self.head(method, "HTTP/1.1", url, &[&own[..], fields].concat()) + body;
+        let incoming = self.exchange(url, request, None).await?;
+        if matches!(incoming.reply.status, 200..=299) {
+            Ok(incoming)
+        } else {
+            Err(incoming.into_refusal().await)
+        }
+    }
+
+    async fn exchange(&self, url: &Url, request: String, sender: Option<IpAddr>) -> Result<Incoming, Error> {
+        let (mut wire, peer) = self.open_from(url, sender).await?;
+        wire.write_all(request.as_bytes()).await.map_err(Error::Broken)?;
         wire.flush().await.map_err(Error::Broken)?;
         let mut ahead = BytesMut::new();
         let reply = self.reply(&mut wire, &mut ahead).await?;

@@ -14,7 +14,7 @@ use str0m::{
 };
 
 /// The same for all sessions.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider {
             srtp_provider: &srtp::Srtp,
@@ -28,7 +28,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 }
 
 /// A certificate of our own making, for as long as the server runs; `None` where the system has no chance to give.
-pub(super) fn certificate() -> Option<DtlsCert> {
+pub(crate) fn certificate() -> Option<DtlsCert> {
     dtls::certificate()
 }
 

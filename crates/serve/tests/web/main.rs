@@ -14,3 +14,4 @@ mod metrics;
 mod nowplaying;
 mod statistics;
 mod store;
+mod webrtc;
