@@ -57,4 +57,4 @@ fuzz-smoke:
 
 ## faults   bad days at length: thousands of killed clients, a starved server
 faults:
-	LEVADA_FAULTS=10 $(CARGO) test -p levada --locked --test hostile --test faults --test lab --test lab_tools
+	LEVADA_FAULTS=10 $(CARGO) test -p levada --locked --test hostile --test faults --test lab --test lab_tools --test webrtc

@@ -19,6 +19,8 @@ SCENARIOS = {
     "flv": (500, "flv", "", 0, "500 over HTTP-FLV, default"),
     "slow": (500, "rtmp", "", 10, "500, of which 50 read at 256 kbit/s"),
     "small": (50, "rtmp", "", 0, "50 players, default"),
+    "hls": (100, "hls", "", 0, "100 over Low-Latency HLS"),
+    "whep": (100, "whep", "", 0, "100 over WebRTC"),
 }
 NGINX = """load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 daemon off; master_process off; worker_processes 1; error_log {dir}/error.log warn; pid {dir}/nginx.pid;
@@ -60,7 +62,7 @@ def start(server, port, http, folder, levada):
     log = open(os.path.join(folder, f"{server}.log"), "a")
     if server == "levada":
         env = dict(os.environ, LEVADA__AUTH__SOURCE_PASSWORD="bench", LEVADA__SERVER__STATE=folder)
-        args = [levada, "serve", "--http", f"127.0.0.1:{http}", "--rtmp", f"127.0.0.1:{port}"]
+        args = [levada, "serve", "--http", f"127.0.0.1:{http}", "--rtmp", f"127.0.0.1:{port}", "--webrtc", "127.0.0.1:0"]
         return subprocess.Popen(args, stdout=log, stderr=log, env=env)
     conf = os.path.join(folder, "nginx.conf")
     with open(conf, "w") as f:
@@ -79,7 +81,9 @@ def measure(server, n, way, query, slow, folder, a):
         time.sleep(3)
         query = query if server == "levada" else ""
         urls = {"rtmp": f"rtmp://127.0.0.1:{port}/live/bench{query}",
-                "flv": f"http://127.0.0.1:{http}/live/bench.flv{query}"}
+                "flv": f"http://127.0.0.1:{http}/live/bench.flv{query}",
+                "hls": f"http://127.0.0.1:{http}/live/bench/index.m3u8",
+                "whep": f"http://127.0.0.1:{http}/whep/live/bench"}
         run = subprocess.run([a.levada, "bench", "play", urls[way], "-n", str(n), "--rate", str(max(n / 4, 25)),
                               "--slow-pct", str(slow), "--secs", str(a.secs), "--pid", str(process.pid)],
                              capture_output=True, text=True)

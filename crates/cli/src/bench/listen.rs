@@ -164,18 +164,18 @@ impl<'a> Load<'a> {
     }
 
     fn run(mut self) -> Result<Seen> {
-        let idle = self.server()?;
+        let idle = Snapshot::wanted(self.args.pid)?;
         let begun = Instant::now();
         self.connect_all(begun)?;
         self.seen.connect_s = begun.elapsed().as_secs_f64();
         self.seen.connects_per_s = self.got_first as f64 / self.seen.connect_s;
         self.pump_for(Duration::from_secs_f64(self.args.settle))?;
-        let (before, own) = (self.server()?, process::own_cpu());
+        let (before, own) = (Snapshot::wanted(self.args.pid)?, process::own_cpu());
         self.measuring = true;
         let measured = Instant::now();
         self.pump_for(Duration::from_secs_f64(self.args.secs))?;
         let elapsed = measured.elapsed().as_secs_f64();
-        let after = self.server()?;
+        let after = Snapshot::wanted(self.args.pid)?;
         self.seen.own_cpu_s = (process::own_cpu() - own).as_secs_f64();
         self.sum_up(elapsed);
         self.seen.server = match (idle, before, after) {
@@ -367,12 +367,6 @@ impl<'a> Load<'a> {
         seen.mean_read = seen.bytes as f64 / self.reads.max(1) as f64;
         seen.first_byte = self.first_byte.percentiles();
         seen.delay = self.delay.percentiles();
-    }
-
-    fn server(&self) -> Result<Option<Snapshot>> {
-        let snapshot =
-            |pid| Snapshot::of(pid).with_context(|| format!("cannot read what process {pid} costs"));
-        self.args.pid.map(snapshot).transpose()
     }
 
     fn server_cost(&self, idle: &Snapshot, before: &Snapshot, after: &Snapshot, elapsed: f64) -> Server {

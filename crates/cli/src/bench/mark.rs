@@ -28,6 +28,17 @@ impl Mark {
         let unit = tag.get(TAG..TAG + 4 + SIZE)?;
         let text = unit.strip_prefix(&(SIZE as u32).to_be_bytes()[..])?;
         let text = text.strip_prefix(&[SEI, UNREGISTERED, PAYLOAD as u8])?.strip_prefix(UUID)?;
+        Mark::of(text)
+    }
+
+    /// The mark in a picture however its units are parted, behind what describes the picture; `None` where there is none.
+    pub fn find(picture: &[u8]) -> Option<Mark> {
+        let front = &picture[..picture.len().min(FRONT)];
+        let at = front.windows(UUID.len()).position(|window| window == UUID)?;
+        Mark::of(&picture[at + UUID.len()..])
+    }
+
+    fn of(text: &[u8]) -> Option<Mark> {
         let hex = |range: std::ops::Range<usize>| {
             u64::from_str_radix(std::str::from_utf8(text.get(range)?).ok()?, 16).ok()
         };
@@ -55,6 +66,8 @@ const PAYLOAD: usize = 16 + 16 + 8;
 const SIZE: usize = 3 + PAYLOAD + 1;
 /// Where pictures begin in an old tag.
 const TAG: usize = 5;
+/// Parameter sets before the mark are shorter.
+const FRONT: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -66,6 +79,10 @@ mod tests {
         let tag = [&b"\x17\x01\0\0\0"[..], &mark.write(), b"rest"].concat();
         assert_eq!(Mark::read(&tag), Some(mark));
         assert_eq!(Mark::read(&tag[..50]), None);
+        assert_eq!(
+            (Mark::find(&tag[2..]), Mark::find(&tag[..50]), Mark::find(b"")),
+            (Some(mark), None, None)
+        );
         assert_eq!(Mark::read(&tag[1..]), None);
     }
 

@@ -1,15 +1,18 @@
 //! `levada bench play`: many players of one stream, every picture looked at.
 
+mod crowd;
+mod hls;
+mod seen;
 mod viewer;
 
 use super::{
     process::{self, Snapshot},
-    samples::{Percentiles, Samples},
+    samples::Samples,
 };
 use anyhow::{Context, Result, bail, ensure};
 use levada_rtmp::Address;
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
-use serde::Serialize;
+use seen::{Seen, Watched, table};
 use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
@@ -22,7 +25,8 @@ use viewer::{Diary, Reader};
 /// Many players of one stream. What is published by `levada bench publish` can be checked picture by picture.
 #[derive(Debug, clap::Args)]
 pub struct Play {
-    /// The stream: rtmp://127.0.0.1/live/bench or http://127.0.0.1:8000/live/bench.flv
+    /// The stream: rtmp://127.0.0.1/live/bench, http://127.0.0.1:8000/live/bench.flv, …/live/bench/index.m3u8, or
+    /// …/whep/live/bench
     pub url: Url,
     /// How many players
     #[arg(short, long, default_value_t = 500)]
@@ -50,53 +54,10 @@ pub struct Play {
     pub table: bool,
 }
 
-/// What was seen.
-#[derive(Debug, Default, Serialize)]
-struct Seen {
-    asked: usize,
-    alive: usize,
-    slow: usize,
-    /// Connections that ended before the first picture, and after it; the slow ones apart.
-    refused: usize,
-    ended: usize,
-    slow_ended: usize,
-    first_media: Percentiles,
-    join: Percentiles,
-    behind: Percentiles,
-    delay: Percentiles,
-    frames: u64,
-    lost: u64,
-    backwards: u64,
-    /// Pictures without a mark; if there are any, the stream is not ours and lost ones cannot be told.
-    bare: u64,
-    bytes: u64,
-    mbit_s: f64,
-    mean_read: f64,
-    own_cpu_s: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    server: Option<Cost>,
-}
-
-#[derive(Debug, Serialize)]
-struct Cost {
-    cpu_s: f64,
-    cpu_s_per_gb: f64,
-    rss_kib_per_player: f64,
-    rss_kib: u64,
-    threads: usize,
-}
-
 struct Viewer {
     socket: TcpStream,
     reader: Reader,
-    hello: Vec<u8>,
-    diary: Diary,
-    slow: bool,
-    over: bool,
-    measured: u64,
-    /// The diary when measuring began.
-    before: Diary,
+    watched: Watched,
 }
 
 struct Load<'a> {
@@ -114,7 +75,10 @@ struct Load<'a> {
 
 impl Play {
     pub(super) fn run(self) -> Result<()> {
-        let seen = Load::new(&self)?.run()?;
+        let seen = match crowd::Way::of(&self.url) {
+            Some(way) => crowd::run(&self, way)?,
+            None => Load::new(&self)?.run()?,
+        };
         if self.table {
             print!("{}", table(&seen));
         } else {
@@ -143,28 +107,21 @@ impl<'a> Load<'a> {
     }
 
     fn run(mut self) -> Result<Seen> {
-        let idle = self.server()?;
+        let idle = Snapshot::wanted(self.args.pid)?;
         self.connect_all()?;
         self.pump_for(Duration::from_secs_f64(self.args.settle))?;
-        let (before, own) = (self.server()?, process::own_cpu());
-        self.viewers.iter_mut().for_each(|viewer| viewer.before = viewer.diary.clone());
+        let (before, own) = (Snapshot::wanted(self.args.pid)?, process::own_cpu());
+        self.viewers.iter_mut().for_each(|Viewer { watched, .. }| watched.before = watched.diary.clone());
         self.measuring = true;
         let measured = Instant::now();
         self.pump_for(Duration::from_secs_f64(self.args.secs))?;
         let elapsed = measured.elapsed().as_secs_f64();
-        let after = self.server()?;
-        let mut seen = self.sum_up(elapsed);
+        let after = Snapshot::wanted(self.args.pid)?;
+        let players = self.viewers.iter().map(|viewer| &viewer.watched);
+        let mut seen = Seen::of(self.args, players, self.delay, elapsed, self.reads);
+        seen.why = self.why;
         seen.own_cpu_s = (process::own_cpu() - own).as_secs_f64();
-        if let (Some(idle), Some(before), Some(after)) = (idle, before, after) {
-            let cpu_s = after.cpu_s - before.cpu_s;
-            seen.server = Some(Cost {
-                cpu_s,
-                cpu_s_per_gb: cpu_s / (seen.bytes.max(1) as f64 / 1e9),
-                rss_kib_per_player: (after.rss_kib as f64 - idle.rss_kib as f64) / self.args.n.max(1) as f64,
-                rss_kib: after.rss_kib,
-                threads: after.threads,
-            });
-        }
+        seen.cost([idle, before, after]);
         Ok(seen)
     }
 
@@ -197,11 +154,9 @@ impl<'a> Load<'a> {
         if !slow {
             self.poll.registry().register(&mut socket, Token(number), Interest::READABLE)?;
         }
-        let mut viewer =
-            Viewer { socket, reader, hello, diary, slow, over: false, measured: 0, before: Diary::default() };
-        let hello = std::mem::take(&mut viewer.hello);
-        viewer.socket.write_all(&hello)?;
-        self.viewers.push(viewer);
+        socket.write_all(&hello)?;
+        let watched = Watched { diary, slow, ..Watched::default() };
+        self.viewers.push(Viewer { socket, reader, watched });
         Ok(())
     }
 
@@ -236,9 +191,9 @@ impl<'a> Load<'a> {
         let most = (f64::from(self.args.slow_kbps) * 125.0 * time.as_secs_f64()) as usize;
         for number in 0..self.viewers.len() {
             // until it is let in nobody is slow
-            let viewer = &self.viewers[number];
-            let most = if viewer.diary.first.is_some() { most } else { usize::MAX };
-            if viewer.slow {
+            let watched = &self.viewers[number].watched;
+            let most = if watched.diary.first.is_some() { most } else { usize::MAX };
+            if watched.slow {
                 self.read(number, most);
             }
         }
@@ -247,7 +202,7 @@ impl<'a> Load<'a> {
     /// Reads once; whether there may be more.
     fn read(&mut self, number: usize, most: usize) -> bool {
         let viewer = &mut self.viewers[number];
-        if viewer.over {
+        if viewer.watched.over {
             return false;
         }
         let most = most.min(self.buffer.len());
@@ -263,8 +218,8 @@ impl<'a> Load<'a> {
 
     fn take(&mut self, number: usize, got: usize) -> bool {
         let viewer = &mut self.viewers[number];
-        let (diary, delay) = (&mut viewer.diary, &mut self.delay);
-        let counts = self.measuring && !viewer.slow;
+        let (diary, delay) = (&mut viewer.watched.diary, &mut self.delay);
+        let counts = self.measuring && !viewer.watched.slow;
         let answer = viewer.reader.take(&self.buffer[..got], |kind, timestamp, payload| {
             let late = diary.note(kind, timestamp, payload);
             if let Some(late) = late.filter(|_| counts) {
@@ -272,63 +227,23 @@ impl<'a> Load<'a> {
             }
         });
         if self.measuring {
-            viewer.measured += got as u64;
+            viewer.watched.measured += got as u64;
             self.reads += 1;
         }
         // answers are a few bytes; a socket that does not take them is one that is over
-        match answer.map_err(|why| (why, viewer.slow)) {
+        match answer {
             Ok(answer) if answer.is_empty() || viewer.socket.write_all(&answer).is_ok() => return true,
             Ok(_) => self.over(number, "an answer was not taken".into()),
-            Err((why, _)) => self.over(number, why),
+            Err(why) => self.over(number, why),
         }
         false
     }
 
     fn over(&mut self, number: usize, why: String) {
         let viewer = &mut self.viewers[number];
-        viewer.over = true;
+        viewer.watched.over = true;
         let _closed = self.poll.registry().deregister(&mut viewer.socket);
         self.why.get_or_insert(why);
-    }
-
-    fn sum_up(&mut self, elapsed: f64) -> Seen {
-        let (mut first, mut join, mut behind) = (Samples::default(), Samples::default(), Samples::default());
-        let mut seen = Seen { asked: self.args.n, ..Seen::default() };
-        for viewer in &self.viewers {
-            let Viewer { diary, before, .. } = viewer;
-            seen.bytes += viewer.measured;
-            seen.backwards += diary.backwards;
-            if viewer.slow {
-                seen.slow += 1;
-                seen.slow_ended += usize::from(viewer.over);
-                continue;
-            }
-            match (viewer.over, diary.frames) {
-                (true, 0) => seen.refused += 1,
-                (true, _) => seen.ended += 1,
-                (false, frames) => seen.alive += usize::from(frames > 0),
-            }
-            first.extend(diary.first.map(|at| at - diary.began));
-            join.extend(diary.key.map(|at| at - diary.began));
-            behind.extend(diary.behind);
-            seen.frames += diary.frames - before.frames;
-            seen.lost += diary.lost;
-            seen.bare += diary.bare;
-        }
-        seen.mbit_s = seen.bytes as f64 * 8e-6 / elapsed;
-        seen.mean_read = seen.bytes as f64 / self.reads.max(1) as f64;
-        seen.first_media = first.percentiles();
-        seen.join = join.percentiles();
-        seen.behind = behind.percentiles();
-        seen.delay = self.delay.percentiles();
-        seen.why = self.why.take();
-        seen
-    }
-
-    fn server(&self) -> Result<Option<Snapshot>> {
-        let snapshot =
-            |pid| Snapshot::of(pid).with_context(|| format!("cannot read what process {pid} costs"));
-        self.args.pid.map(snapshot).transpose()
     }
 }
 
@@ -343,26 +258,6 @@ fn resolve(url: &Url) -> Result<SocketAddr> {
         "http" => super::resolve(url),
         other => bail!("the load tester plays rtmp and http, not {other}"),
     }
-}
-
-fn table(seen: &Seen) -> String {
-    let two = |times: &Percentiles| format!("{:.2} / {:.2} ms", times.p50_ms, times.p99_ms);
-    let mut rows = vec![
-        ("players", format!("{} of {}", seen.alive, seen.asked - seen.slow)),
-        ("join to key p50/p99", two(&seen.join)),
-        ("behind live after 1 s", two(&seen.behind)),
-        ("frame delay p50/p99", two(&seen.delay)),
-        ("frames", format!("{}, lost {}, times backwards {}", seen.frames, seen.lost, seen.backwards)),
-        ("delivered", format!("{:.1} Mbit/s, {:.0} bytes a read", seen.mbit_s, seen.mean_read)),
-    ];
-    if seen.slow > 0 {
-        rows.push(("slow players", format!("{}, of which {} were ended", seen.slow, seen.slow_ended)));
-    }
-    if let Some(server) = &seen.server {
-        rows.push(("server CPU", format!("{:.3} s/GB", server.cpu_s_per_gb)));
-        rows.push(("server memory", format!("{:.2} KiB per player", server.rss_kib_per_player)));
-    }
-    rows.iter().map(|(name, value)| format!("{name:>22}  {value}\n")).collect()
 }
 
 /// What the kernel may hold for a slow player.

@@ -1,5 +1,6 @@
 //! What a process costs: processor time, memory, threads, as the kernel counts them.
 
+use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::{fs, io, time::Duration};
@@ -16,6 +17,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Process `pid` now, where one is to be looked at.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn wanted(pid: Option<u32>) -> anyhow::Result<Option<Snapshot>> {
+        let of = |pid| Snapshot::of(pid).with_context(|| format!("cannot read what process {pid} costs"));
+        pid.map(of).transpose()
+    }
+
     /// Process `pid` now, from `/proc`.
     ///
     /// # Errors

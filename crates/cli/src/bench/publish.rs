@@ -42,7 +42,9 @@ enum Wire {
 impl Publish {
     pub(super) fn run(self) -> Result<()> {
         let clip = flv::split(&Bytes::from_static(CLIP).slice(FILE_HEADER..));
-        let tags: Vec<Tag> = clip.iter().filter_map(flv::unwrap).collect();
+        // the end of a sequence is no picture, and a loop has none
+        let ends = |tag: &Tag| tag.kind == Kind::Video && tag.payload.get(1) == Some(&END);
+        let tags: Vec<Tag> = clip.iter().filter_map(flv::unwrap).filter(|tag| !ends(tag)).collect();
         let last = tags.iter().map(|tag| tag.timestamp).max().context("the clip is empty")?;
         let period = last + FRAME;
         let pictures = tags.iter().filter(|tag| tag.kind == Kind::Video).count();
@@ -166,5 +168,7 @@ static CLIP: &[u8] = include_bytes!("../../../../media/testcard.flv");
 const FILE_HEADER: usize = 13;
 /// Milliseconds that a picture of the clip lasts.
 const FRAME: u32 = 40;
+/// What an old video tag says that ends a sequence of H.264.
+const END: u8 = 2;
 /// Bytes of an old video tag before its picture.
 const TAG: usize = 5;

@@ -138,12 +138,26 @@ impl Diary {
         if kind == Kind::Audio {
             return None;
         }
+        self.picture(now, timestamp, payload[0] >> 4 == KEY, Mark::read(payload))
+    }
+
+    /// Takes note of a picture of a way whose times are not those of tags.
+    pub fn note_picture(&mut self, timestamp: u32, key: bool, picture: &[u8]) -> Option<Duration> {
+        let now = process::now();
+        self.first.get_or_insert(now);
+        let last = &mut self.last[1];
+        self.backwards += u64::from(last.is_some_and(|last| timestamp.wrapping_sub(last) > u32::MAX / 2));
+        *last = Some(timestamp);
+        self.picture(now, timestamp, key, Mark::find(picture))
+    }
+
+    fn picture(&mut self, now: Duration, timestamp: u32, key: bool, mark: Option<Mark>) -> Option<Duration> {
         self.frames += 1;
-        let Some(mark) = Mark::read(payload) else {
+        let Some(mark) = mark else {
             self.bare += 1;
             return None;
         };
-        if payload[0] >> 4 == KEY {
+        if key {
             self.key.get_or_insert(now);
         }
         self.lost += u64::from(self.next.map_or(0, |next| mark.number.wrapping_sub(next)));
