@@ -1,5 +1,7 @@
 // Publishes from this browser over WebRTC (WHIP): `const handle = await publish(stream, "/whip/live/tea", key)`.
-// `testPicture()` gives a stream without a camera: a clock, a moving bar and a quiet tone.
+// `testPicture()` gives a stream without a camera: a clock (also one that players can read), a moving bar, a quiet tone.
+
+import { drawClock } from "./clock.js";
 
 export async function publish(stream, url, key, { codec, bitrate } = {}) {
   if (typeof RTCPeerConnection !== "function") throw new Error("This browser has no WebRTC.");
@@ -60,6 +62,7 @@ export function testPicture({ width = 1280, height = 720, rate = 30 } = {}) {
     pen.fillRect(((now / 4) % (width + 80)) - 80, height * 0.8, 80, height * 0.1);
     pen.font = `${height / 6}px monospace`;
     pen.fillText(new Date(now).toISOString().slice(11, 23), width * 0.12, height * 0.5);
+    drawClock(pen);
   };
   draw();
   const timer = setInterval(draw, 1000 / rate);

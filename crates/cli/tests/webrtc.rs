@@ -192,8 +192,55 @@ fn a_browser_publishes_and_everybody_sees_it() -> Result<()> {
 }
 
 #[test]
-fn junk_gets_no_answer_and_does_no_harm() -> Result<()> {
+fn a_person_publishes_from_the_page_and_sees_how_late_it_comes_back() -> Result<()> {
+    let (server, ..) = serve()?;
+    let browser = Browser::start()?;
+    browser.open(&server.url("/"))?;
+    browser.wait_until("the form", "return !!document.querySelector('.publish')?.dataset.dressed")?;
+    for (what, mount) in [("picture", "/live/canvas"), ("camera", "/live/camera")] {
+        browser.run(&format!(
+            "const form = document.querySelector('.publish form'); form.closest('details').open = true;
+             form.mount.value = '{mount}'; form.key.value = 'hush'; form.what.value = '{what}';
+             form.querySelector('button').click()"
+        ))?;
+        browser.wait_until(
+            "the form to say so",
+            &format!(
+                "return document.querySelector('.publish output').textContent === 'On the air at {mount}.'"
+            ),
+        )?;
+        let card = format!("document.querySelector('[data-name=\"{mount}\"]')");
+        browser.wait_until("a button to play", &format!("return !!{card}?.querySelector('.stage .go')"))?;
+        browser.run(&format!("{card}.querySelector('.go').click()"))?;
+        let moves = format!(
+            "const video = {card}.querySelector('video');
+             return video.videoWidth > 0 && video.currentTime > 2
+               && /^Playing live by/.test({card}.querySelector('.say').textContent)"
+        );
+        browser.wait_until("it to be seen on the same page", &moves)?;
+        if what == "picture" {
+            let late = format!(
+                "return /^[0-9.]+ s glass to glass$/.test({card}.querySelector('.delay').textContent)"
+            );
+            browser.wait_until("the clock in the picture to be read", &late)?;
+        }
+        browser.run("document.querySelector('.publish form button').click()")?;
+        let stopped = "return document.querySelector('.publish output').textContent === 'Stopped.'";
+        browser.wait_until("it to stop", stopped)?;
+    }
+    Ok(())
+}
+
+/// For a second; for as many as `LEVADA_FAULTS` says.
+#[test]
+fn junk_gets_no_answer_and_costs_no_memory() -> Result<()> {
     let (server, _, webrtc) = serve()?;
+    let seconds = std::env::var("LEVADA_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let resident = || -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.program.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    };
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(&webrtc)?;
     socket.set_read_timeout(Some(Duration::from_millis(300)))?;
@@ -201,20 +248,31 @@ fn junk_gets_no_answer_and_does_no_harm() -> Result<()> {
     request.extend([7; 12]);
     request.extend([0, 6, 0, 7]);
     request.extend(b"abc:def\0");
-    let began = Instant::now();
-    let mut sent = 0_u32;
-    while began.elapsed() < Duration::from_secs(1) {
-        for first in [0, 1, 20, 22, 63, 128, 200, 255] {
-            request[0] = first;
-            let _full = socket.send(&request[..usize::from(first) % 29 + 4]);
+    let mut flood = |time: Duration| {
+        let (began, mut sent) = (Instant::now(), 0_u32);
+        while began.elapsed() < time {
+            for first in [0, 1, 20, 22, 63, 128, 200, 255] {
+                request[0] = first;
+                let _full = socket.send(&request[..usize::from(first) % 29 + 4]);
+                sent += 1;
+            }
+            request[0] = 0;
+            let _full = socket.send(&request);
             sent += 1;
         }
-        request[0] = 0;
-        let _full = socket.send(&request);
-    }
+        sent
+    };
+    flood(Duration::from_millis(100)); // what is made once is made
+    let before = resident()?;
+    let sent = flood(Duration::from_secs(seconds));
     let mut answer = [0; 2_000];
     ensure!(socket.recv(&mut answer).is_err(), "nobody asked who may");
-    let status = http::get(&server.url("/status-json.xsl"))?;
-    ensure!(status.status == 200 && sent > 1_000, "{sent} sent, then {}", status.status);
+    let metrics = http::get(&server.url("/metrics"))?.text();
+    let counted = metrics.lines().find_map(|line| line.strip_prefix("levada_webrtc_stray_datagrams_total "));
+    let counted: u64 = counted.context("strays are not counted")?.parse()?;
+    ensure!(sent > 1_000 && counted > 1_000, "{sent} sent, {counted} counted");
+    let grown = resident()?.saturating_sub(before);
+    ensure!(grown < 1_024, "{grown} KiB more after {counted} datagrams");
+    println!("{sent} datagrams sent in {seconds} s, {counted} counted, {grown} KiB more");
     Ok(())
 }

@@ -84,4 +84,7 @@ const ARGUMENTS: &[&str] = &[
     "--disable-sync",
     "--mute-audio",
     "--autoplay-policy=no-user-gesture-required",
+    // a camera that is none, and nobody to ask for it
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ];
