@@ -47,8 +47,11 @@ pub fn binary() -> &'static Path {
         let _exists = fs::create_dir(&copy);
         let _own = fs::set_permissions(&copy, fs::Permissions::from_mode(0o755));
         let to = copy.join("levada");
-        fs::copy(&own, &to).expect("the binary can be copied");
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).expect("and made executable");
+        // Another test program may be running the one that is there: it is replaced whole, and never written to.
+        let new = copy.join(format!("levada.{}", std::process::id()));
+        fs::copy(&own, &new).expect("the binary can be copied");
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("and made executable");
+        fs::rename(&new, &to).expect("and put in place");
         to
     })
 }
