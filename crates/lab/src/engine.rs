@@ -292,6 +292,27 @@ pub(crate) fn hurry(wanted: u8) -> Priority {
     }
 }
 
+/// Gives the calling thread, and what it starts, real-time priority; whether it may.
+pub(crate) fn urge(priority: u8) -> bool {
+    let parameters = libc::sched_param { sched_priority: priority.into() };
+    // SAFETY: the parameters are alive.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) == 0 }
+}
+
+/// Whether the calling thread has real-time priority.
+pub(crate) fn is_urgent() -> bool {
+    // SAFETY: no pointers.
+    let policy = unsafe { libc::sched_getscheduler(0) };
+    policy & !libc::SCHED_RESET_ON_FORK == libc::SCHED_FIFO
+}
+
+/// Gives the calling thread normal priority.
+pub(crate) fn relax() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameters are alive. Less is always allowed.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &parameters) };
+}
+
 fn address(index: u32) -> libc::sockaddr_ll {
     // SAFETY: all of it may be zero.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };

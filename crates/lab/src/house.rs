@@ -4,8 +4,8 @@
 //! Process 1 is this very program once more, with the same arguments. It ends when the one in front does, and with it
 //! the kernel ends everything else in the lab: nothing is left to clean up, whoever is killed.
 
-use crate::LIFELINE;
 use crate::netns::{self, Doors};
+use crate::{LIFELINE, keeper};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -32,7 +32,7 @@ pub fn is_inside() -> bool {
 /// # Errors
 /// That the system refuses namespaces, or has no more processes.
 pub fn front() -> io::Result<u8> {
-    netns::allow_priority(20);
+    let inherits = netns::allow_priority(20) == 0 && keeper::take();
     netns::enter().map_err(io::Error::other)?;
     let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     rustix::io::fcntl_setfd(&read, rustix::io::FdFlags::empty())?;
@@ -42,7 +42,11 @@ pub fn front() -> io::Result<u8> {
     // There can be no second thread: its processes would be in another namespace.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut child = tokio::process::Command::from(command).spawn()?;
+        let child = tokio::process::Command::from(command).spawn();
+        if inherits {
+            crate::engine::relax();
+        }
+        let mut child = child?;
         drop(read);
         let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
         let status = tokio::select! {
@@ -73,11 +77,12 @@ async fn pass_on(pid: Option<rustix::process::Pid>) -> io::Result<()> {
     }
 }
 
-/// Ties this process to the one in front: when that ends, however, this one does.
+/// Ties this process to the one in front: when that ends, however, this one does. To be called while there is one thread.
 ///
 /// # Errors
 /// That there are no threads.
 pub fn tie() -> io::Result<()> {
+    keeper::keep()?;
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let line = std::env::var(LIFELINE).ok().and_then(|fd| fd.parse().ok()).and_then(netns::adopt);
     if let Some(line) = line {

@@ -12,6 +12,8 @@ mod fabric;
 pub mod house;
 mod journal;
 #[cfg(target_os = "linux")]
+mod keeper;
+#[cfg(target_os = "linux")]
 mod lab;
 mod lateness;
 #[cfg(target_os = "linux")]
@@ -44,6 +46,7 @@ pub use {
     core::{CoreError, Sight, Stats},
     engine::Priority,
     fabric::{Fate, Seen, Totals},
+    keeper::allowed as allowed_priority,
     lab::{Lab, LabError, Options, has_program},
     ping::{Answers, Ping, Pong},
     publish::Publish,

@@ -43,7 +43,7 @@ impl Doctor {
                 &profile,
             );
         }
-        let real_time = netns::allow_priority(20);
+        let real_time = levada_lab::allowed_priority();
         tell(
             real_time > 0,
             &format!("real-time priority: up to {real_time}"),
