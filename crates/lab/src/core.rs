@@ -84,8 +84,9 @@ struct Watcher {
 }
 
 impl Core {
-    /// Starts the engine in `net`. Of the host interfaces, that number `n` has index [`FIRST`]` + n` there.
-    pub(crate) fn start(net: &NetNs, fabric: Fabric, mtu: u32, wanted: u8) -> io::Result<Core> {
+    /// Starts the engine in `net`, where the interfaces need not be yet. Of those of hosts, that number `n` has index
+    /// [`FIRST`]` + n` there.
+    pub(crate) fn start(net: &NetNs, fabric: Fabric, mtu: u32, wanted: u8) -> io::Result<Starting> {
         let (orders, inbox) = channel();
         let called = Arc::new(AtomicBool::new(false));
         let (start, wall) = (Instant::now(), SystemTime::now());
@@ -103,10 +104,8 @@ impl Core {
                 Err(why) => drop(ready.send(Err(why))),
             }
         };
-        let thread = thread::Builder::new().name("lab engine".into()).spawn(body)?;
-        let began = began.recv().map_err(|_| io::Error::other("the engine did not start"))?;
-        let (waker, priority) = began?;
-        Ok(Core { orders, waker, called, thread: Some(thread), start, wall, priority })
+        let thread = crate::keeper::start("lab engine", body)?;
+        Ok(Starting { orders, called, thread, start, wall, began })
     }
 
     /// What scheduling it got.
@@ -167,6 +166,27 @@ impl Drop for Core {
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
+    }
+}
+
+/// An engine that opens its socket: a ring of packets is made only when all processors have passed a quiet moment, which
+/// takes tens of milliseconds. Meanwhile others can build.
+pub(crate) struct Starting {
+    orders: Sender<Order>,
+    called: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    start: Instant,
+    wall: SystemTime,
+    began: Receiver<io::Result<(Waker, Priority)>>,
+}
+
+impl Starting {
+    /// Waits until it is ready.
+    pub(crate) fn wait(self) -> io::Result<Core> {
+        let Starting { orders, called, thread, start, wall, began } = self;
+        let began = began.recv().map_err(|_| io::Error::other("the engine did not start"))?;
+        let (waker, priority) = began?;
+        Ok(Core { orders, waker, called, thread: Some(thread), start, wall, priority })
     }
 }
 
@@ -417,7 +437,7 @@ impl Crowd {
         self.turns += u32::from(count > 0);
         if now.saturating_sub(self.since) >= WINDOW {
             // Once asleep between turns it goes on so while many come.
-            let few = if self.thin { MOST_AT_ONCE as u32 / 4 } else { 4 };
+            let few = if self.thin { MOST_AT_ONCE as u32 / 4 } else { 16 };
             self.thin = self.count >= MANY && self.count < few * self.turns;
             (self.since, self.count, self.turns) = (now, 0, 0);
         }

@@ -5,7 +5,7 @@ use crate::engine::Priority;
 use crate::fabric::Fabric;
 use crate::journal::{At, Journal};
 use crate::netlink::{Batch, End, Netlink, without_offloads};
-use crate::netns::NetNs;
+use crate::netns::{self, NetNs};
 use crate::topology::{Paths, Topology, mac};
 use levada_link::tc::{Devices, Reply};
 use levada_link::trace::Edit;
@@ -34,7 +34,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 1, priority: 10, compat: Compat::Physical }
+        Options { seed: 1, priority: crate::keeper::USUAL, compat: Compat::Physical }
     }
 }
 
@@ -133,9 +133,11 @@ impl Lab {
         let mut nets = nets.map_err(LabError::system("cannot make network namespaces"))?;
         let (core_net, core_tables) = nets.pop().unwrap_or_else(|| unreachable!("one more than hosts"));
         let core = Core::start(&core_net, fabric, topology.mtu, options.priority);
-        let core = core.map_err(LabError::system("cannot start the engine"))?;
+        let starting = core.map_err(LabError::system("cannot start the engine"))?;
         let hosts = topology.hosts().iter().cloned().zip(nets).collect();
-        connect(&topology, &core_tables, &hosts).map_err(LabError::system("cannot connect the hosts"))?;
+        let connected = connect(&topology, &core_tables, &hosts);
+        let core = starting.wait().map_err(LabError::system("cannot start the engine"))?;
+        connected.map_err(LabError::system("cannot connect the hosts"))?;
         let names = topology.interfaces().map(|interface| interface.name.as_str());
         let links = topology.links().iter().map(|link| link.name.as_str());
         let devices = Devices::new(["lo"].into_iter().chain(names).chain(links)).compat(options.compat);
@@ -398,6 +400,7 @@ fn connect(topology: &Topology, core: &Netlink, hosts: &Hosts) -> io::Result<()>
         pairs.pair(here, there, net.as_fd(), topology.mtu);
     }
     core.send(&pairs)?;
+    let mut named: Vec<(&NetNs, &str)> = Vec::new();
     for (host, (net, tables)) in hosts {
         let mut batch = Batch::default();
         batch.up(1);
@@ -418,10 +421,15 @@ fn connect(topology: &Topology, core: &Netlink, hosts: &Hosts) -> io::Result<()>
         }
         tables.send(&batch)?;
         let own = interfaces.iter().filter(|(interface, _)| interface.node == *host);
-        let names: Vec<&str> = own.map(|(interface, _)| interface.name.as_str()).collect();
-        net.within(|| names.iter().try_for_each(|name| without_offloads(name)))??;
+        named.extend(own.map(|(interface, _)| (net, interface.name.as_str())));
     }
-    Ok(())
+    // One thread for all of them: on a busy machine every new one waits for its turn.
+    netns::aside(|| {
+        named.iter().try_for_each(|(net, name)| {
+            net.go()?;
+            without_offloads(name)
+        })
+    })?
 }
 
 /// Whether a program of that name can be started.

@@ -195,7 +195,7 @@ impl Doors {
 }
 
 /// Runs `what` on a thread whose namespaces do not matter, and waits for it.
-fn aside<T: Send>(what: impl FnOnce() -> T + Send) -> io::Result<T> {
+pub(crate) fn aside<T: Send>(what: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("namespace".into()).stack_size(256 << 10);
         let done = thread.spawn_scoped(scope, what)?.join();
