@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ mod pipe;
 use pipe::Pipe;
 
 /// What connects a machine to the world: each of them may be absent.
+///
+/// Sockets of IPv6's unspecified address are reached over IPv4 too; the machine knows such hosts by their IPv4 addresses.
 #[derive(Debug, Default)]
 pub struct Sockets {
     /// For datagrams; without one they are lost.
@@ -235,7 +237,7 @@ impl<M: Machine> Driver<M> {
     fn flush(&mut self) {
         let Some(udp) = &self.sockets.udp else { return self.outbox.clear() };
         while let Some((to, bytes)) = self.outbox.front() {
-            match udp.try_send_to(bytes, *to) {
+            match udp.try_send_to(bytes, as_the_socket_knows(udp, *to)) {
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => return,
                 // A way that is not there loses a datagram, as networks do.
                 sent => drop(self.unsent.fetch_add(u64::from(sent.is_err()), Ordering::Relaxed)),
@@ -250,6 +252,7 @@ impl<M: Machine> Driver<M> {
             let Some(udp) = &self.sockets.udp else { return Ok(()) };
             match udp.try_recv_from(buffer) {
                 Ok((length, from)) => {
+                    let from = as_itself(from);
                     let bytes = Bytes::copy_from_slice(&buffer[..length]);
                     self.give(Input::Datagram { from, bytes }, tell);
                 }
@@ -305,7 +308,21 @@ impl<M: Machine> Driver<M> {
         self.accepted = self.accepted.wrapping_add(1);
         let pipe = Pipe::accept(id, stream, self.arrive.clone(), &mut self.tasks);
         self.pipes.insert(id, pipe);
+        let peer = as_itself(peer);
         self.give(Input::Stream { id, what: StreamInput::Opened { peer } }, tell);
+    }
+}
+
+/// An IPv4 host that reached an IPv6 socket is an IPv4 host.
+fn as_itself(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// The other way: an IPv6 socket knows IPv4 hosts by mapped addresses (RFC 4291 2.5.5.2).
+fn as_the_socket_knows(udp: &UdpSocket, address: SocketAddr) -> SocketAddr {
+    match (address.ip(), udp.local_addr()) {
+        (IpAddr::V4(ip), Ok(SocketAddr::V6(_))) => (ip.to_ipv6_mapped(), address.port()).into(),
+        _ => address,
     }
 }
 
