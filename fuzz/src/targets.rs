@@ -78,6 +78,7 @@ pub const TARGETS: &[Target] = &[
     target("swarm_wire_a", swarm::wire_a),
     target("swarm_wire_b", swarm::wire_b),
     target("swarm_wire_native", swarm::wire_native),
+    target("swarm_wire_tracker", swarm::wire_tracker),
     target("swarm_team", swarm::team),
     target("talk_wire", sound::wire),
     target("talk_handshake", sound::handshake),

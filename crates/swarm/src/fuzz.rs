@@ -45,6 +45,21 @@ pub fn wire_native(bytes: &[u8]) {
     }
 }
 
+/// The tracker's wire, likewise; and a tracker lives through it.
+#[allow(clippy::disallowed_methods)] // where time begins does not matter
+pub fn wire_tracker(bytes: &[u8]) {
+    if let Some(message) = crate::tracker::wire::Message::read(bytes) {
+        assert_eq!(crate::tracker::wire::Message::read(&message.write()), Some(message));
+    }
+    let now = Instant::now();
+    let mut tracker = crate::Tracker::new(now, [1; 32]);
+    let bytes = Bytes::copy_from_slice(bytes);
+    for from in [at(1), at(2)] {
+        rest(&mut tracker, now, Input::Datagram { from, bytes: bytes.clone() });
+    }
+    rest(&mut tracker, now + Duration::from_secs(9), Input::Wake);
+}
+
 /// Machines of every kind live through any script of datagrams, streams and time, and always come to rest.
 #[allow(clippy::disallowed_methods)] // where time begins does not matter
 pub fn team(script: &[u8]) {
@@ -127,7 +142,7 @@ mod tests {
                 script.extend(bytes);
             }
             team(&script);
-            for door in [wire_a, wire_b, wire_native] {
+            for door in [wire_a, wire_b, wire_native, wire_tracker] {
                 door(&script);
             }
         }

@@ -17,6 +17,7 @@ mod number;
 pub mod peer;
 pub mod simulate;
 pub mod splitter;
+pub mod tracker;
 pub mod wire;
 
 pub use buffer::ChunkBuffer;
@@ -25,4 +26,5 @@ pub use monitor::Monitor;
 pub use number::ChunkNumber;
 pub use peer::Peer;
 pub use splitter::Splitter;
+pub use tracker::Tracker;
 pub use wire::Wire;

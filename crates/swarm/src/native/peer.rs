@@ -2,6 +2,7 @@
 
 mod links;
 mod missing;
+mod moved;
 mod proof;
 
 use super::{
@@ -135,6 +136,8 @@ pub struct Peer {
     flows: Instant,
     tick: Instant,
     alive: Instant,
+    /// When it next tells how it goes.
+    reports: Instant,
     out: VecDeque<Output<Event>>,
     stats: Stats,
 }
@@ -191,6 +194,7 @@ impl Peer {
             flows: now,
             tick: now,
             alive: now,
+            reports: now,
             out: VecDeque::new(),
             stats: Stats::default(),
             config,
@@ -241,6 +245,9 @@ impl Peer {
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
             Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed),
             Message::Nack(numbers) => self.give(now, from, &numbers),
+            Message::Move { to, key, until, signature } if from_splitter => {
+                self.move_on(now, to, &key, until, &signature);
+            }
             Message::Backlog { stripe, from: at } => self.give_backlog(now, from, stripe, at),
             _ => {}
         }
@@ -551,6 +558,7 @@ impl Peer {
             }
         }
         self.children.forget_silent(now);
+        self.report(now);
         if let Some(next) = self.playout.next() {
             // What no later chunk of its stripe tells is noticed by the other stripes.
             let until = self.highest.saturating_sub(3 * stripes);
@@ -618,6 +626,8 @@ const TICK: Duration = Duration::from_millis(50);
 const ALIVE: Duration = Duration::from_millis(300);
 /// How soon it complains of a silent parent after that.
 const COMPLAIN: Duration = Duration::from_millis(100);
+/// How often a member tells how it goes.
+const REPORTS: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(200);
 /// A stream from which nothing came for so long has another splitter.
 const FORGOTTEN: Duration = Duration::from_secs(3);

@@ -1,5 +1,7 @@
 //! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
 
+mod team;
+
 use super::{
     seal::{self, Seal},
     trees::{Move, Parent, Trees},
@@ -13,6 +15,8 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
+pub use team::Member as TeamMember;
+use team::{Dealt, Said};
 
 /// What a native splitter needs to know.
 #[derive(Clone)]
@@ -95,6 +99,7 @@ pub struct Splitter {
     group_since: Option<Instant>,
     /// The chunks dealt last, for repairs: at most [`KEPT`], the oldest leave first.
     kept: VecDeque<Kept>,
+    dealt: Dealt,
     out: VecDeque<Output<Event>>,
     tick: Instant,
     stats: Stats,
@@ -110,6 +115,7 @@ struct Kept {
 #[derive(Clone, Copy)]
 struct Member {
     heard: Instant,
+    said: Said,
 }
 
 impl Splitter {
@@ -129,6 +135,7 @@ impl Splitter {
             group: Vec::new(),
             group_since: None,
             kept: VecDeque::new(),
+            dealt: Dealt::default(),
             out: VecDeque::new(),
             tick: now + TICK,
             stats: Stats::default(),
@@ -160,9 +167,10 @@ impl Splitter {
 
     /// Seals the group and sends each chunk down its stripe.
     fn deal(&mut self) {
-        self.group_since = None;
+        let since = self.group_since.take();
         let group = std::mem::take(&mut self.group);
         let first = self.number;
+        since.iter().for_each(|since| self.dealt.note(first, *since));
         let leaves =
             group.iter().enumerate().map(|(at, (flags, data))| seal::leaf(first + at as u64, *flags, data));
         let levels = seal::tree(leaves.collect());
@@ -202,6 +210,7 @@ impl Splitter {
             Message::Alive { missing } => self.alive(now, from, missing),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
             Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
+            Message::Report(report) => self.told_of_itself(now, from, report),
             Message::Backlog { stripe, from: at } => self.tell_backlog(from, stripe.into(), at),
             Message::Goodbye => {
                 self.let_go(now, from);
@@ -223,10 +232,10 @@ impl Splitter {
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
         let entry = self.entry;
         self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head, entry });
-        let known = self.members.insert(from, Member { heard: now }).is_some();
+        let known = self.members.insert(from, Member { heard: now, said: Said::default() }).is_some();
         if known {
             self.let_go(now, from);
-            self.members.insert(from, Member { heard: now });
+            self.members.insert(from, Member { heard: now, said: Said::default() });
         }
         let moves = self.trees.add(from, slots.min(MOST_SLOTS));
         self.give_parents(now, moves);

@@ -301,6 +301,8 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::HeadWanted { from: 5 },
         Message::HeadPart { from: 5, total: 9, bytes: Bytes::from_static(b"part") },
         Message::Backlog { stripe: 3, from: 1 << 40 },
+        Message::Move { to: v6, key: [8; 32], until: 9, signature: [7; 64] },
+        Message::Report(super::wire::Report { played: 1, lost: 2, sent_bytes: 3 }),
     ];
     for message in all {
         let bytes = message.write();
@@ -315,7 +317,9 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
 #[test]
 fn a_newcomer_begins_at_once_with_what_its_neighbours_kept() {
     let mut team = Team::over("rate=20mbit delay=15ms±5ms", ed25519());
-    (0..12).for_each(|_| drop(team.join(Conduct::Honest)));
+    for _ in 0..12 {
+        team.join(Conduct::Honest);
+    }
     // One in fifty is an entry: the next one comes in 300 ms, the last one was here 200 ms ago.
     team.play(3_200 * S / 1_000);
     let before = team.splitter();
@@ -341,4 +345,35 @@ fn a_team_goes_on_with_another_splitter_at_the_same_place() {
     team.played.clear();
     team.play(7 * S);
     assert!(peers.iter().all(|peer| team.played.get(peer).is_some_and(|played| played.len() > 200)));
+}
+
+#[test]
+fn a_splitter_sends_peers_to_another_team_and_nobody_else_can() {
+    let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+    let peers: Vec<_> = (0..6).map(|_| team.join(Conduct::Honest)).collect();
+    let other = Seal::ed25519(&[6; 32]);
+    let there = HostId(7).address();
+    let now = team.world.instant();
+    let second = Splitter::new(now, splitter::Config::new(there, other.clone(), [4; 32]));
+    team.world.add(Node::Splitter(Box::new(second)), &Access::default()).unwrap();
+    team.play(2 * S);
+    let now = team.world.instant();
+    let Some(Node::Peer(peer)) = team.world.machine_mut(peers[0]) else { panic!() };
+    let key = other.key().to_bytes();
+    let forged = Message::Move { to: there, key, until: u32::MAX, signature: [1; 64] };
+    peer.handle(now, Input::Datagram { from: HostId(0).address(), bytes: forged.write() });
+    assert_eq!(peer.splitter(), HostId(0).address());
+    let Some(Node::Splitter(splitter)) = team.world.machine_mut(HostId(0)) else { panic!() };
+    let before = splitter.members();
+    assert!(
+        before.iter().all(|member| member.depth > 0 && member.lag_ms.is_some_and(|lag| lag < 500)),
+        "{before:?}"
+    );
+    splitter.shed(now, 2, there, other.key());
+    team.play(2 * S);
+    let count = |team: &Team, at| match team.world.machine(at) {
+        Some(Node::Splitter(splitter)) => splitter.stats().peers,
+        _ => panic!("no splitter"),
+    };
+    assert_eq!((count(&team, HostId(0)), count(&team, HostId(7))), (4, 2));
 }

@@ -136,6 +136,12 @@ impl Trees {
         self.stripes.get(stripe).and_then(|tree| tree.nodes.get(&member)?.parent)
     }
 
+    /// How far a member is from the splitter: 1 where it is fed by that; 0 where it has no way to it at the moment.
+    pub(super) fn depth(&self, stripe: usize, member: SocketAddr) -> u32 {
+        let depth = self.stripes.get(stripe).and_then(|tree| Some(tree.nodes.get(&member)?.depth));
+        depth.filter(|depth| *depth != NOWHERE).unwrap_or(0)
+    }
+
     /// Whom the splitter feeds.
     pub(super) fn roots(&self, stripe: usize) -> impl Iterator<Item = SocketAddr> + '_ {
         self.stripes.get(stripe).into_iter().flat_map(|tree| tree.fed.iter().copied())

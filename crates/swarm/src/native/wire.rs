@@ -99,6 +99,30 @@ pub enum Message {
         /// From where.
         from: u64,
     },
+    /// The splitter sends a peer to another team.
+    Move {
+        /// The other splitter.
+        to: SocketAddr,
+        /// What its chunks are checked with.
+        key: [u8; 32],
+        /// In seconds since the splitter began.
+        until: u32,
+        /// The splitter's, of [`move_statement`].
+        signature: [u8; 64],
+    },
+    /// A member says how it goes.
+    Report(Report),
+}
+
+/// How it goes for a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The number of the next chunk to be played; zero before the first.
+    pub played: u64,
+    /// Chunks that did not come in time.
+    pub lost: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
 }
 
 /// A child may have a stripe from its parent until a time: the splitter's word.
@@ -210,6 +234,19 @@ impl Message {
                 out.put_slice(&[13, *stripe]);
                 out.put_u64(*from);
             }
+            Message::Move { to, key, until, signature } => {
+                out.put_u8(40);
+                put_address(&mut out, *to);
+                out.put_slice(key);
+                out.put_u32(*until);
+                out.put_slice(signature);
+            }
+            Message::Report(report) => {
+                out.put_u8(41);
+                out.put_u64(report.played);
+                out.put_u64(report.lost);
+                out.put_u64(report.sent_bytes);
+            }
         }
         out.freeze()
     }
@@ -251,6 +288,17 @@ impl Message {
                 Message::HeadPart { from, total, bytes: bytes.slice_ref(reader.rest()) }
             }
             13 => Message::Backlog { stripe: reader.u8()?, from: reader.u64()? },
+            40 => Message::Move {
+                to: address(&mut reader)?,
+                key: reader.array()?,
+                until: reader.u32()?,
+                signature: reader.array()?,
+            },
+            41 => Message::Report(Report {
+                played: reader.u64()?,
+                lost: reader.u64()?,
+                sent_bytes: reader.u64()?,
+            }),
             _ => return None,
         };
         Some(message)
@@ -309,6 +357,16 @@ impl Sealed {
 /// Whether a datagram is a chunk that a simulated polluter forged.
 pub fn is_forged(bytes: &[u8]) -> bool {
     bytes.first() == Some(&7) && bytes.ends_with(&[FORGERY; 4])
+}
+
+/// What a splitter signs to send a peer to another team.
+pub fn move_statement(peer: SocketAddr, to: SocketAddr, key: &[u8; 32], until: u32) -> Bytes {
+    let mut out = BytesMut::from(&b"levada swarm move 1"[..]);
+    put_address(&mut out, peer);
+    put_address(&mut out, to);
+    out.put_slice(key);
+    out.put_u32(until);
+    out.freeze()
 }
 
 fn put_address(out: &mut BytesMut, address: SocketAddr) {

@@ -1,0 +1,186 @@
+//! The tracker's wire: datagrams that begin with `T`, one version, told apart by their third byte.
+
+use crate::wire::Reader;
+use bytes::{BufMut, Bytes, BytesMut};
+use std::net::{IpAddr, SocketAddr};
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A splitter says what team it has, again and again.
+    Announce {
+        /// To know the answer by.
+        nonce: u64,
+        /// What the tracker answered last: proves the address.
+        cookie: [u8; 16],
+        /// What it deals.
+        team: Team,
+    },
+    /// The tracker heard it.
+    Noted {
+        /// The announcement's.
+        nonce: u64,
+        /// For the next one.
+        cookie: [u8; 16],
+    },
+    /// A peer wants a team of a channel: padded, so that nothing larger comes back.
+    Find {
+        /// To know the answer by.
+        nonce: u64,
+        /// Which channel.
+        channel: String,
+    },
+    /// Where that is; nothing where there is none with room.
+    Found {
+        /// The question's.
+        nonce: u64,
+        /// The team.
+        place: Option<Place>,
+    },
+    /// A splitter shall send some of its peers to another team of its channel.
+    Shed {
+        /// The last announcement's.
+        nonce: u64,
+        /// How many.
+        peers: u32,
+        /// Where to.
+        to: Place,
+    },
+}
+
+/// What a splitter says of its team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The channel that it carries.
+    pub channel: String,
+    /// What it speaks: `a`, `b` or `n`.
+    pub wire: u8,
+    /// The key of a native splitter; zeros on the other wires.
+    pub key: [u8; 32],
+    /// How many peers it has.
+    pub peers: u32,
+    /// How many it takes at most.
+    pub most: u32,
+}
+
+/// Where a team is to be joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its splitter.
+    pub splitter: SocketAddr,
+    /// What it speaks: `a`, `b` or `n`.
+    pub wire: u8,
+    /// The key of a native splitter; zeros on the other wires.
+    pub key: [u8; 32],
+}
+
+impl Message {
+    /// Writes it as a datagram.
+    pub fn write(&self) -> Bytes {
+        let mut out = BytesMut::from(&[b'T', VERSION][..]);
+        match self {
+            Message::Announce { nonce, cookie, team } => {
+                out.put_u8(0);
+                out.put_u64(*nonce);
+                out.put_slice(cookie);
+                out.put_u8(team.wire);
+                out.put_slice(&team.key);
+                out.put_u32(team.peers);
+                out.put_u32(team.most);
+                put_name(&mut out, &team.channel);
+            }
+            Message::Noted { nonce, cookie } => {
+                out.put_u8(1);
+                out.put_u64(*nonce);
+                out.put_slice(cookie);
+            }
+            Message::Find { nonce, channel } => {
+                out.put_u8(2);
+                out.put_u64(*nonce);
+                put_name(&mut out, channel);
+                out.resize(out.len().max(FIND), 0);
+            }
+            Message::Found { nonce, place } => {
+                out.put_u8(3);
+                out.put_u64(*nonce);
+                place.iter().for_each(|place| put_place(&mut out, place));
+            }
+            Message::Shed { nonce, peers, to } => {
+                out.put_u8(4);
+                out.put_u64(*nonce);
+                out.put_u32(*peers);
+                put_place(&mut out, to);
+            }
+        }
+        out.freeze()
+    }
+
+    /// Reads a datagram.
+    pub fn read(bytes: &[u8]) -> Option<Message> {
+        let mut reader = Reader::new(bytes);
+        let [b'T', VERSION, kind] = reader.array()? else { return None };
+        let nonce = reader.u64()?;
+        Some(match kind {
+            0 => {
+                let cookie = reader.array()?;
+                let (wire, key) = (reader.u8()?, reader.array()?);
+                let (peers, most) = (reader.u32()?, reader.u32()?);
+                let channel = name(&mut reader)?;
+                Message::Announce { nonce, cookie, team: Team { channel, wire, key, peers, most } }
+            }
+            1 => Message::Noted { nonce, cookie: reader.array()? },
+            2 if bytes.len() >= FIND => Message::Find { nonce, channel: name(&mut reader)? },
+            3 if reader.rest().is_empty() => Message::Found { nonce, place: None },
+            3 => Message::Found { nonce, place: Some(place(&mut reader)?) },
+            4 => Message::Shed { nonce, peers: reader.u32()?, to: place(&mut reader)? },
+            _ => return None,
+        })
+    }
+}
+
+fn put_name(out: &mut BytesMut, name: &str) {
+    let mut end = name.len().min(LONGEST_NAME);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.put_u8(end as u8);
+    out.put_slice(&name.as_bytes()[..end]);
+}
+
+fn name(reader: &mut Reader<'_>) -> Option<String> {
+    let length = reader.u8()?;
+    let bytes = reader.bytes(length.into())?;
+    std::str::from_utf8(bytes).ok().filter(|name| name.len() <= LONGEST_NAME).map(str::to_owned)
+}
+
+fn put_place(out: &mut BytesMut, place: &Place) {
+    out.put_u8(place.wire);
+    out.put_slice(&place.key);
+    match place.splitter.ip() {
+        IpAddr::V4(ip) => {
+            out.put_u8(4);
+            out.put_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.put_u8(6);
+            out.put_slice(&ip.octets());
+        }
+    }
+    out.put_u16(place.splitter.port());
+}
+
+fn place(reader: &mut Reader<'_>) -> Option<Place> {
+    let (wire, key) = (reader.u8()?, reader.array()?);
+    let ip: IpAddr = match reader.u8()? {
+        4 => reader.array::<4>()?.into(),
+        6 => reader.array::<16>()?.into(),
+        _ => return None,
+    };
+    Some(Place { splitter: (ip, reader.u16()?).into(), wire, key })
+}
+
+const VERSION: u8 = 1;
+/// As long as the longest answer, or longer.
+const FIND: usize = 72;
+/// Longer names of channels are cut.
+const LONGEST_NAME: usize = 200;
