@@ -2,6 +2,7 @@
 import { watchPlayer } from "./player.js";
 import { drawHistory } from "./chart.js";
 import { drawRelays } from "./relays.js";
+import { drawTeam } from "./team.js";
 import { dressPublisher } from "./publish.js";
 
 const cards = () => [...document.querySelectorAll(".mount")];
@@ -68,11 +69,12 @@ function dress() {
     at.dataset.dressed = "yes";
     const player = at.querySelector("audio, video");
     if (player) watchPlayer(player, at);
-    const details = at.querySelector("details");
+    const details = at.querySelector("details.history");
     details?.addEventListener("toggle", () => details.open && drawHistory(details.querySelector(".plot"), at.dataset.name));
   }
   drawRelays(document.querySelector(".relays"));
 }
+setInterval(() => document.hidden || document.querySelectorAll("details.team[open]").forEach(drawTeam), 1_500);
 setInterval(() => document.hidden || drawRelays(document.querySelector(".relays")), 10_000);
 
 function follow() {

@@ -51,6 +51,7 @@ pub mod stamp;
 mod station;
 pub mod status;
 pub mod switch;
+pub mod teams;
 pub mod tls;
 pub mod ui;
 pub mod webrtc;

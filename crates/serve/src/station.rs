@@ -13,6 +13,7 @@ use crate::{
     reload::Reloads,
     renditions::Renditions,
     status::feed::Followers,
+    teams::Teams,
     tls::Tls,
     webrtc::Webrtc,
 };
@@ -45,6 +46,8 @@ pub struct Station {
     pub webrtc: Webrtc,
     /// Who may do what.
     pub auth: Arc<Auth>,
+    /// Teams that carry mounts on.
+    pub teams: Teams,
     /// What new listeners hear first.
     pub intros: Intros,
     /// What new TLS connections get.
@@ -125,6 +128,7 @@ impl Station {
             hls: Hls::default(),
             webrtc: Webrtc::default(),
             auth,
+            teams: Teams::default(),
             tls: Tls::default(),
             access,
             reloads: Reloads::default(),

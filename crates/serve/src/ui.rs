@@ -2,6 +2,7 @@
 
 mod assets;
 mod page;
+mod team;
 mod topology;
 
 use crate::{api, ordinary::Caller, status};
@@ -19,6 +20,7 @@ pub fn router() -> Router {
         .route("/", get(index).fallback(status::feed::follow))
         .route("/favicon.ico", get(|caller, headers| asset(caller, Path("icon.svg".to_owned()), headers)))
         .route("/assets/relays.svg", get(relays))
+        .route("/assets/team/{*name}", get(team))
         .route("/assets/{*path}", get(asset))
 }
 
@@ -35,6 +37,22 @@ async fn relays(caller: Caller) -> Response {
         Some(tree) => {
             let about = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "no-cache")];
             (about, tree.into_string()).into_response()
+        }
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// The team of a mount as it is now.
+async fn team(caller: Caller, Path(name): Path<String>) -> Response {
+    let found = format!("/{name}").parse::<crate::MountName>().ok().and_then(|name| {
+        let mount = caller.station.mounts.find(&name).filter(|mount| !mount.policy().hidden)?;
+        caller.station.teams.find(&mount.name)
+    });
+    match found {
+        Some(team) => {
+            let about =
+                [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+            (about, team::draw(&team).into_string()).into_response()
         }
         None => StatusCode::NO_CONTENT.into_response(),
     }

@@ -64,10 +64,14 @@ mount_options! {
         /// How long parts of Low-Latency HLS are; players stay three of them behind. Shorter is more requests. 100 ms to
         /// 1 s; default 200 ms.
         hls_part: Duration = Duration::from_millis(200), "humantime_serde";
+        /// Whether a team of peers may carry the mount on: `levada pull p2psp://…` joins it. Default false.
+        swarm: bool = false;
         /// Not listed on the page, in the statistics, or to relays. Default false.
         hidden: bool = false;
     }
     open {
+        /// The UDP port of the mount's team. Default any that is free, as the server says when it begins.
+        swarm_port: u16;
         /// User of this mount's source; default the server's.
         source_user: String;
         /// Password of this mount's source; default the server's.

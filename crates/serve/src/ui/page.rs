@@ -1,6 +1,6 @@
 //! The page as the server draws it: everything is there without a script, scripts only keep it fresh.
 
-use super::topology;
+use super::{team, topology};
 use crate::{Mount, Source, api, hls, ordinary::Caller, renditions::Output, status, switch};
 use levada_media::{Format, Kind};
 use maud::{DOCTYPE, Markup, html};
@@ -78,7 +78,13 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
                 li { a href={ (address) ".m3u" } { "M3U" } }
                 li { a href={ (address) ".xspf" } { "XSPF" } }
             }
-            details {
+            @if let Some(team) = caller.station.teams.find(&mount.name) {
+                details.team data-team=(address) {
+                    summary { "The team that carries it" }
+                    div.plan { (team::draw(&team)) }
+                }
+            }
+            details.history {
                 summary { "Listeners over time" }
                 div.plot {}
             }
