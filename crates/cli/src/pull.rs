@@ -4,6 +4,7 @@ mod datagrams;
 mod hls;
 mod rtmp;
 mod sink;
+mod team;
 
 use crate::{
     exit::Exit,
@@ -31,7 +32,7 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Pull {
-    /// The stream's address (http, https, rtmp, rtmps), or that of a playlist that names it or is HLS (.m3u8); or udp://239.1.2.3:5000, rtp://, or a session's .sdp
+    /// The stream's address (http, https, rtmp, rtmps, p2psp), or that of a playlist that names it or is HLS (.m3u8); or udp://239.1.2.3:5000, rtp://, or a session's .sdp
     url: Place,
     /// Where to: a file, or `-` for standard output; default a file named like the stream
     #[arg(short, long, value_name = "FILE")]
@@ -139,6 +140,10 @@ impl Pull {
             }
         };
         let sink = Sink::open(self.output.as_deref(), &url, self.overwrite).await?;
+        if url.scheme() == "p2psp" {
+            let job = team::Job { url, sink, lasts: self.lasts, silence: self.timeout };
+            return job.run(console).await;
+        }
         let onto_stdout = sink.is_stdout();
         let stop = async {
             tokio::select! {
@@ -309,5 +314,6 @@ Examples:
   levada pull http://127.0.0.1:8000/clip.ogv
   levada pull http://127.0.0.1:8000/radio.mp3 -o - | mpv -
   levada pull udp://239.1.2.3:5000 -o - | mpv -
+  levada pull p2psp://127.0.0.1:8001 -o - | mpv -
   levada pull rtmp://127.0.0.1/live/tea -o tea.flv --times arrivals.csv
   levada pull --for 10s --json http://127.0.0.1:8000/radio.mp3 -o /dev/null";

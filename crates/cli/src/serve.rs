@@ -116,6 +116,7 @@ impl Serve {
         passwords.show(&config, server.addresses().first(), console);
         tokio::select! {
             () = run::stopped() => {}
+            () = crate::swarm::carry_mounts(server.station().clone(), console) => {}
             () = reload_at(hangups, server.station().clone()) => {}
         }
         console.say("stopping; once more ends at once");

@@ -1,11 +1,21 @@
 //! `levada swarm`: a stream that its audience carries on.
 
+mod dealer;
+mod heads;
+mod host;
 mod intake;
+mod member;
 mod outlet;
 mod peer;
 mod place;
 mod simulate;
 mod splitter;
+pub mod stay;
+mod tracker;
+mod view;
+pub mod wire;
+
+pub use host::run as carry_mounts;
 
 use crate::{output::Console, run};
 use anyhow::Result;
@@ -14,6 +24,8 @@ use clap::Subcommand;
 /// Distribute one stream to a team of peers that pass it on to each other
 #[derive(Debug, Subcommand)]
 pub enum Swarm {
+    /// Know the teams of each channel, and give newcomers one
+    Tracker(tracker::Tracker),
     /// Deal a stream to a team, each chunk to one of its peers
     Splitter(splitter::Splitter),
     /// Join a team: play its stream, and pass it on
@@ -31,6 +43,7 @@ impl Swarm {
     /// What went wrong.
     pub fn run(self, console: Console) -> Result<()> {
         match self {
+            Swarm::Tracker(tracker) => run::block_on(tracker.run(console)),
             Swarm::Splitter(splitter) => run::block_on(splitter.run(console)),
             Swarm::Peer(peer) => run::block_on(peer.run(console, false)),
             Swarm::Monitor(peer) => run::block_on(peer.run(console, true)),

@@ -1,32 +1,45 @@
 //! `levada swarm peer` and `monitor`: join a team, and serve its stream as a mount to any number of players.
 
-use super::{intake::Intake, outlet, place};
+use super::{
+    intake::Intake,
+    member::{Member, Stats},
+    outlet,
+    stay::{Event, Over, Stay, Stop, Way, Wishes},
+    wire::Wire,
+};
 use crate::{output::Console, run, serve::random_name};
 use anyhow::{Context, Result};
-use levada_link::{
-    Input, Machine, Output,
-    drive_tokio::{Driver, Remote, Sockets},
+use levada_link::drive_tokio::Remote;
+use levada_serve::{
+    Config, MountName, Server, Station,
+    client::Target,
+    config::{Http, MountConfig},
+    demand::Demand,
 };
-use levada_serve::{Config, MountName, Server, client::Target, config::Http};
-use levada_swarm::{Wire, peer};
 use serde::Serialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 
 /// Join a team: play its stream, and pass it on
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Peer {
     /// The team's splitter
-    #[arg(long, value_name = "HOST:PORT")]
-    splitter: String,
-    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones
-    #[arg(long, default_value = "a")]
-    wire: Wire,
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "tracker", conflicts_with = "tracker")]
+    splitter: Option<String>,
+    /// A tracker that knows teams
+    #[arg(long, value_name = "HOST:PORT", requires = "channel")]
+    tracker: Option<String>,
+    /// What the tracker knows the stream by
+    #[arg(long, value_name = "NAME", requires = "tracker")]
+    channel: Option<String>,
+    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones, or native; default native where the splitter answers to that, else a
+    #[arg(long)]
+    wire: Option<Wire>,
     /// Port of this peer; default any
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -48,6 +61,9 @@ pub struct Peer {
     /// Ask neighbours for the origin of a lost chunk, as the rules say; monitors of 2018 do not survive it
     #[arg(long)]
     requests: bool,
+    /// How much is passed on, in eighths of the stream; native wire only, default 10
+    #[arg(long, value_name = "EIGHTHS")]
+    slots: Option<u16>,
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
@@ -57,16 +73,10 @@ pub struct Peer {
 #[derive(Clone, Debug, Default, Serialize)]
 struct Status {
     splitter: String,
+    wire: &'static str,
     players: usize,
     #[serde(flatten)]
-    stats: peer::Stats,
-    complaints: u64,
-}
-
-/// Either kind.
-enum Member {
-    Peer(Box<levada_swarm::Peer>),
-    Monitor(Box<levada_swarm::Monitor>),
+    stats: Option<Stats>,
 }
 
 impl Peer {
@@ -75,133 +85,99 @@ impl Peer {
     /// # Errors
     /// When a port cannot be had, or there is no way to the splitter.
     pub async fn run(self, console: Console, monitor: bool) -> Result<()> {
-        let splitter = place::resolve(&self.splitter)?;
-        let here = SocketAddr::new(place::here(splitter)?, self.port);
-        let sockets = Sockets::one_port(here).await;
-        let sockets = sockets.with_context(|| format!("cannot be reached on port {}", self.port))?;
-        let config = self.config(splitter, sockets.local_addr()?);
-        let driver = Driver::new(Member::new(config, monitor)?, sockets);
-        let (remote, address) = (driver.remote(), driver.local_addr()?);
-
         let server = self.serve().await?;
         let players = server.addresses().first().copied();
-        console.say(format!("in the team of {splitter} as {address}"));
+        // Players who come before the stream wait for it.
+        let _armed = Demand::arm(&self.mount, server.station());
         players.iter().for_each(|players| console.say(format!("playing on http://{players}/")));
         let mut tasks = JoinSet::new();
         for target in &self.source_to {
             tasks.spawn(outlet::carry(server.station().clone(), self.mount.clone(), target.clone(), console));
         }
-        let mut intake = Intake::new(server.station().clone(), self.mount.clone());
-        let status = Arc::new(Mutex::new(Status { splitter: splitter.to_string(), ..Status::default() }));
-        tasks.spawn(watch(
-            remote.clone(),
-            status.clone(),
-            server.station().clone(),
-            self.mount.clone(),
-            console,
-        ));
-        let (told, left) = mpsc::channel(1);
-        let end = leave_at_the_end(self.lasts, remote, left);
-        let member = driver
-            .run(end, |event| match event {
-                peer::Event::Joined { peers } => {
-                    console.say(format!("joined a team of {peers}"));
-                    intake.restart();
-                }
-                peer::Event::Refused => console.say("the splitter does not let us in; trying again"),
-                peer::Event::Head(bytes) => intake.head(&bytes),
-                peer::Event::Play(_, bytes) => intake.play(&bytes),
-                peer::Event::Lost(_) => {}
-                peer::Event::Left => drop(told.try_send(())),
-            })
-            .await?;
-        drop(intake);
+        let mut stop = std::pin::pin!(async {
+            tokio::select! {
+                () = run::stopped() => {}
+                () = run::after(self.lasts) => {}
+            }
+        });
+        let played = self.play(server.station(), monitor, console, stop.as_mut()).await;
         tasks.shutdown().await;
         server.stop().await;
-        let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        (last.stats, last.complaints) = member.stats();
-        console.clear();
-        console.say(format!("played {} chunks, lost {}", last.stats.played, last.stats.lost));
-        console.statistics(&last, false);
-        Ok(())
+        played
     }
 
-    fn config(&self, splitter: SocketAddr, here: SocketAddr) -> peer::Config {
-        let config = peer::Config::new(self.wire, splitter, here);
-        peer::Config {
-            max_chunk_debt: self.max_chunk_debt.unwrap_or(config.max_chunk_debt),
+    /// Stays in one team after the other.
+    async fn play(
+        &self,
+        station: &Arc<Station>,
+        monitor: bool,
+        console: Console,
+        mut stop: Stop<'_>,
+    ) -> Result<()> {
+        let way = self.way();
+        let wishes = Wishes {
+            port: self.port,
+            monitor,
+            max_chunk_debt: self.max_chunk_debt,
             requests: self.requests,
-            ..config
+            slots: self.slots,
+        };
+        let mut intake = Intake::new(station.clone(), self.mount.clone());
+        let mut found = tokio::select! {
+            found = way.find() => found?,
+            () = &mut stop => return Ok(()),
+        };
+        loop {
+            let stay = Stay::at(found, wishes).await?;
+            let (splitter, wire) = (found.splitter.to_string(), found.wire.name());
+            console.say(format!("in the team of {splitter} as {} (wire {wire})", stay.here));
+            let status = Arc::new(Mutex::new(Status { splitter, wire, ..Status::default() }));
+            let mut watching = JoinSet::new();
+            let (remote, station) = (stay.remote(), station.clone());
+            watching.spawn(watch(remote, status.clone(), station, self.mount.clone(), console));
+            let tell = |event| match event {
+                Event::Anew => intake.restart(),
+                Event::Head(bytes) => intake.head(&bytes),
+                Event::Play(bytes) => intake.play(&bytes),
+            };
+            let (member, over) = stay.stay(&way, &mut stop, console, tell).await?;
+            watching.shutdown().await;
+            let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let stats = member.stats();
+            console.clear();
+            console.say(format!("played {} chunks, lost {}", stats.played(), stats.lost()));
+            last.stats = Some(stats);
+            console.statistics(&last, false);
+            match over {
+                Over::Stopped => return Ok(()),
+                Over::Elsewhere(other) => found = *other,
+            }
+        }
+    }
+
+    fn way(&self) -> Way {
+        match (&self.tracker, &self.channel) {
+            (Some(tracker), Some(channel)) => Way::Tracker(tracker.clone(), channel.clone()),
+            _ => Way::Splitter(self.splitter.clone().unwrap_or_default(), self.wire),
         }
     }
 
     async fn serve(&self) -> Result<Server> {
         let listen = vec![SocketAddr::new(self.player_address, self.player_port)];
         let http = Http { listen, home: Some(self.mount.clone()), ..Http::default() };
-        let server = Server::start(Config { http, ..Config::default() }, random_name()?).await;
+        // What has come so far is told at once.
+        let flush = Some(Duration::ZERO);
+        let mount = vec![MountConfig { name: self.mount.to_string(), flush, ..MountConfig::default() }];
+        let server = Server::start(Config { http, mount, ..Config::default() }, random_name()?).await;
         server.with_context(|| format!("cannot serve players on port {}", self.player_port))
     }
-}
-
-impl Member {
-    fn new(config: peer::Config, monitor: bool) -> Result<Member> {
-        let mut seed = [0; 8];
-        getrandom::fill(&mut seed).context("the system gives no randomness")?;
-        let (now, seed) = (Instant::now(), u64::from_le_bytes(seed));
-        Ok(match monitor {
-            true => Member::Monitor(Box::new(levada_swarm::Monitor::new(now, config, seed))),
-            false => Member::Peer(Box::new(levada_swarm::Peer::new(now, config, seed))),
-        })
-    }
-
-    fn leave(&mut self, now: Instant) {
-        match self {
-            Member::Peer(peer) => peer.leave(now),
-            Member::Monitor(monitor) => monitor.peer_mut().leave(now),
-        }
-    }
-
-    fn stats(&self) -> (peer::Stats, u64) {
-        match self {
-            Member::Peer(peer) => (peer.stats(), 0),
-            Member::Monitor(monitor) => (monitor.peer().stats(), monitor.complaints()),
-        }
-    }
-}
-
-impl Machine for Member {
-    type Event = peer::Event;
-
-    fn handle(&mut self, now: Instant, input: Input) {
-        match self {
-            Member::Peer(peer) => peer.handle(now, input),
-            Member::Monitor(monitor) => monitor.handle(now, input),
-        }
-    }
-
-    fn poll(&mut self, now: Instant) -> Output<peer::Event> {
-        match self {
-            Member::Peer(peer) => peer.poll(now),
-            Member::Monitor(monitor) => monitor.poll(now),
-        }
-    }
-}
-
-/// Waits for the end, then lets the peer leave; the splitter has two seconds to answer.
-async fn leave_at_the_end(lasts: Option<Duration>, remote: Remote<Member>, mut left: mpsc::Receiver<()>) {
-    tokio::select! {
-        () = run::stopped() => {}
-        () = run::after(lasts) => {}
-    }
-    remote.with(|member, now| member.leave(now)).await;
-    let _answered = tokio::time::timeout(Duration::from_secs(2), left.recv()).await;
 }
 
 /// Tells how it goes, once a second.
 async fn watch(
     remote: Remote<Member>,
     status: Arc<Mutex<Status>>,
-    station: Arc<levada_serve::Station>,
+    station: Arc<Station>,
     mount: MountName,
     console: Console,
 ) {
@@ -211,18 +187,14 @@ async fn watch(
         let players = station.mounts.find(&mount).map_or(0, |mount| mount.listeners());
         let asked = remote.with(move |member, _| {
             let mut status = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            (status.stats, status.complaints) = member.stats();
-            status.players = players;
+            (status.stats, status.players) = (Some(member.stats()), players);
         });
         if !asked.await {
             return;
         }
         let status = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (played, lost, sent) = (status.stats.played, status.stats.lost, status.stats.dbs.sent);
-        let neighbors = status.stats.neighbors;
-        console.progress(&format!(
-            "{neighbors} neighbours, {players} players, {played} played, {lost} lost, {sent} sent"
-        ));
+        let team = status.stats.as_ref().map(Stats::line).unwrap_or_default();
+        console.progress(&format!("{players} players, {team}"));
         console.statistics(&status, false);
     }
 }
@@ -230,4 +202,5 @@ async fn watch(
 const EXAMPLES: &str = "\
 Examples:
   levada swarm peer --splitter 127.0.0.1:8001 --player-port 9999   # then play http://127.0.0.1:9999
+  levada swarm peer --tracker 127.0.0.1:7777 --channel bbb
   levada swarm peer --splitter 127.0.0.1:8001 --source-to icecast://source:password@127.0.0.1:8002/BBB.ogv";

@@ -1,7 +1,13 @@
-//! Where a splitter is, and where we are as it sees us.
+//! Where a splitter is, where we are as it sees us, and the sockets between the two.
 
+use super::wire::Wire;
 use anyhow::{Context, Result, bail};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use levada_link::drive_tokio::Sockets;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+};
 
 /// The address behind `host:port`, an IPv4 one where there is one: the old wires know no other.
 ///
@@ -27,3 +33,57 @@ pub fn here(peer: SocketAddr) -> Result<IpAddr> {
     socket.connect(peer).with_context(|| format!("there is no way to {peer}"))?;
     Ok(socket.local_addr()?.ip())
 }
+
+/// What a splitter is reached by: streams and datagrams on one port, or datagrams alone where the wire needs no more.
+/// Without an address of its own, every one of this machine.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn splitter(wire: Wire, listen: Option<IpAddr>, port: u16) -> io::Result<Sockets> {
+    match (wire, listen) {
+        (Wire::Native, listen) => datagrams(listen, port),
+        (Wire::Old(_), listen) => {
+            Sockets::bind(SocketAddr::new(listen.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port)).await
+        }
+    }
+}
+
+/// What a peer of the team at `splitter` is reached by.
+///
+/// # Errors
+/// When the port is taken, or there is no way to the splitter.
+pub async fn peer(wire: Wire, splitter: SocketAddr, port: u16) -> Result<Sockets> {
+    let sockets = match wire {
+        Wire::Native => datagrams(None, port),
+        Wire::Old(_) => Sockets::one_port(SocketAddr::new(here(splitter)?, port)).await,
+    };
+    sockets.with_context(|| format!("cannot be reached on port {port}"))
+}
+
+/// A socket for datagrams at `address`, or for both families at once, as far as the system has both.
+///
+/// # Errors
+/// When the port is taken.
+pub fn datagrams(address: Option<IpAddr>, port: u16) -> io::Result<Sockets> {
+    let udp = match address {
+        Some(address) => bound(SocketAddr::new(address, port)),
+        None => bound((Ipv6Addr::UNSPECIFIED, port).into())
+            .or_else(|_| bound((Ipv4Addr::UNSPECIFIED, port).into())),
+    }?;
+    let udp = tokio::net::UdpSocket::from_std(udp)?;
+    Ok(Sockets { udp: Some(udp), ..Sockets::default() })
+}
+
+fn bound(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    // A burst of the source waits here, not in the network; the system may give less.
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+const BUFFER: usize = 1 << 20;

@@ -1,19 +1,24 @@
-//! `levada swarm splitter`: listens to a stream, and deals it to a team.
+//! `levada swarm splitter`: follows a stream and deals it to a team.
 
-use super::place;
+use super::{
+    dealer::{Announced, Dealer, Stats},
+    heads::Heads,
+    member::random,
+    place, view,
+    wire::Wire,
+};
 use crate::{
     exit::{Exit, USAGE},
-    output::{self, Console},
+    output::Console,
     run,
 };
 use anyhow::{Context, Result};
-use levada_link::drive_tokio::{Driver, Remote, Sockets};
-use levada_media::{Cut, Format, Role};
+use levada_link::drive_tokio::{Driver, Remote};
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
-use levada_swarm::{Wire, head::HttpHead, splitter};
+use levada_swarm::{splitter, tracker::Announcer};
 use serde::Serialize;
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -29,13 +34,13 @@ pub struct Splitter {
     /// Port for joining (TCP) and for chunks (UDP)
     #[arg(long, default_value_t = 8001)]
     port: u16,
-    /// Address to be reached at
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    listen: IpAddr,
-    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones
+    /// Address to be reached at; default every one of this machine, of both families on the native wire
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<IpAddr>,
+    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones, or native
     #[arg(long, default_value = "a")]
     wire: Wire,
-    /// Bytes a chunk
+    /// Bytes a chunk, on the old wires
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=1400))]
     chunk_size: u16,
     /// Chunks that a peer's buffer holds; default 128 on wire a, 256 on b
@@ -50,6 +55,18 @@ pub struct Splitter {
     /// How much of the source peers of wire b fetch as the head of the stream
     #[arg(long, value_name = "BYTES", default_value_t = 30_000)]
     header_size: u16,
+    /// A tracker that sends peers here
+    #[arg(long, value_name = "HOST:PORT", requires = "channel")]
+    tracker: Option<String>,
+    /// What the tracker's peers know the stream by
+    #[arg(long, value_name = "NAME", requires = "tracker")]
+    channel: Option<String>,
+    /// The most peers that a tracker sends here
+    #[arg(long, value_name = "PEERS", default_value_t = 1_000)]
+    team_size: u32,
+    /// Show the team in this terminal: who has the stream from whom, and how it goes for each
+    #[arg(long)]
+    view: bool,
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
@@ -60,9 +77,9 @@ pub struct Splitter {
 struct Status {
     source: String,
     content_type: String,
+    wire: &'static str,
     #[serde(flatten)]
-    stats: splitter::Stats,
-    members: Vec<splitter::Member>,
+    stats: Option<Stats>,
 }
 
 type Shared = Arc<Mutex<Status>>;
@@ -73,7 +90,51 @@ impl Splitter {
     /// # Errors
     /// When the port cannot be had, or the source is no stream.
     pub async fn run(self, console: Console) -> Result<()> {
-        let defaults = splitter::Config::new(self.wire);
+        let sockets = place::splitter(self.wire, self.listen, self.port).await;
+        let sockets = sockets.with_context(|| format!("cannot listen on port {}", self.port))?;
+        let driver = Driver::new(self.dealer()?, sockets);
+        let (address, remote) = (driver.local_addr()?, driver.remote());
+        let status = Shared::default();
+
+        let (shows, seen) = tokio::sync::watch::channel(view::View::default());
+        let (left, mut gone) = tokio::sync::mpsc::channel(1);
+        let console = match self.view {
+            true => {
+                view::show(seen, left.clone()).map_err(|why| Exit(USAGE, why.to_string()))?;
+                Console::new(true, false)
+            }
+            false => console,
+        };
+        let client = Client::new(super::AGENT, Patience::default());
+        let first = tokio::select! {
+            first = self.open(&client, console) => first?,
+            () = run::stopped() => return Ok(()),
+            () = run::after(self.lasts) => return Ok(()),
+        };
+        console.say(format!("splitting {} on {address} (wire {})", self.source, self.wire.name()));
+        let feeding = self.feed(&client, first, remote.clone(), status.clone(), console);
+        let end = async {
+            tokio::select! {
+                () = run::stopped() => {}
+                () = run::after(self.lasts) => {}
+                () = feeding => {}
+                () = watch(remote, status.clone(), console, &shows) => {}
+                _ = gone.recv() => {}
+            }
+        };
+        let ended = driver.run(end, |event| tell(event, console)).await?;
+        let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.stats = Some(ended.stats());
+        console.clear();
+        console.statistics(&last, false);
+        Ok(())
+    }
+
+    /// The machine of the wire.
+    fn dealer(&self) -> Result<Dealer> {
+        let announced = self.announced()?;
+        let Wire::Old(wire) = self.wire else { return Dealer::native(announced) };
+        let defaults = splitter::Config::new(wire);
         let config = splitter::Config {
             chunk_size: self.chunk_size,
             buffer_size: self.buffer_size.unwrap_or(defaults.buffer_size),
@@ -82,40 +143,19 @@ impl Splitter {
             source: self.fetched_from()?,
             ..defaults
         };
-        let sockets = Sockets::bind(SocketAddr::new(self.listen, self.port)).await;
-        let sockets = sockets.with_context(|| format!("cannot listen on port {}", self.port))?;
-        let driver = Driver::new(levada_swarm::Splitter::new(Instant::now(), config), sockets);
-        let (address, remote) = (driver.local_addr()?, driver.remote());
-        let status = Shared::default();
+        Ok(Dealer::old(config, announced))
+    }
 
-        let client = Client::new(super::AGENT, Patience::default());
-        let first = tokio::select! {
-            first = self.open(&client, console) => first?,
-            () = run::stopped() => return Ok(()),
-            () = run::after(self.lasts) => return Ok(()),
-        };
-        console.say(format!("splitting {} on {address} (wire {:?})", self.source, self.wire));
-        let feeding = self.feed(&client, first, remote.clone(), status.clone(), console);
-        let end = async {
-            tokio::select! {
-                () = run::stopped() => {}
-                () = run::after(self.lasts) => {}
-                () = feeding => {}
-                () = watch(remote, status.clone(), console) => {}
-            }
-        };
-        let mut ended = driver.run(end, |event| tell(event, console)).await?;
-        ended.feed(Instant::now(), &[]);
-        let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        (last.stats, last.members) = (ended.stats(), ended.members().to_vec());
-        console.clear();
-        console.statistics(&last, false);
-        Ok(())
+    fn announced(&self) -> Result<Option<Announced>> {
+        let (Some(tracker), Some(channel)) = (&self.tracker, &self.channel) else { return Ok(None) };
+        let tracker = place::resolve(tracker)?;
+        let announcer = Announcer::new(Instant::now(), tracker, u64::from_le_bytes(random()?));
+        Ok(Some(Announced { announcer, channel: channel.clone(), most: self.team_size }))
     }
 
     /// Where peers of wire b get the head of the stream themselves.
     fn fetched_from(&self) -> Result<Option<(SocketAddr, String)>> {
-        if self.wire != Wire::B {
+        if self.wire != Wire::Old(levada_swarm::Wire::B) {
             return Ok(None);
         }
         let wrong = || Exit(USAGE, "peers of wire b fetch from a source that speaks plain HTTP".into());
@@ -130,7 +170,7 @@ impl Splitter {
         let mut backoff = Backoff::default();
         let mut said = false;
         loop {
-            match Receiver::connect(client, &self.source, &[]).await {
+            match Receiver::connect(client, &self.source, &[AT_ONCE]).await {
                 Ok(receiver) => return Ok(receiver),
                 Err(_) if said => {}
                 Err(why) => console.say(format!("the source is not there: {why}; trying again")),
@@ -145,7 +185,7 @@ impl Splitter {
         &self,
         client: &Client,
         first: Receiver,
-        remote: Remote<levada_swarm::Splitter>,
+        remote: Remote<Dealer>,
         status: Shared,
         console: Console,
     ) {
@@ -155,14 +195,14 @@ impl Splitter {
             {
                 let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
                 (status.source, status.content_type) = (self.source.to_string(), content_type.clone());
+                status.wire = self.wire.name();
             }
-            let mut heads = Heads::new(&content_type, (self.wire == Wire::B).then_some(self.header_size));
+            let mut heads = Heads::new(self.wire, &content_type, self.header_size);
             while let Ok(Some(received)) = receiver.next().await {
                 let Received::Bytes(bytes) = received else { continue };
-                let head = heads.push(&bytes);
-                let taken = remote.with(move |splitter, now| {
-                    head.into_iter().for_each(|head| splitter.set_head(head.into()));
-                    splitter.feed(now, &bytes);
+                let pieces = heads.push(&bytes);
+                let taken = remote.with(move |dealer, now| {
+                    pieces.into_iter().for_each(|piece| dealer.take(now, piece));
                 });
                 if !taken.await {
                     return;
@@ -177,67 +217,28 @@ impl Splitter {
     }
 }
 
-/// Keeps the head of the stream: an answer to HTTP and the container's header pages.
-struct Heads {
-    answer: String,
-    cutter: Box<dyn Cut>,
-    set: Vec<u8>,
-    in_header: bool,
-    told: bool,
-    /// On wire b peers fetch so much, whatever it is.
-    fixed: Option<u16>,
-}
-
-impl Heads {
-    fn new(content_type: &str, fixed: Option<u16>) -> Heads {
-        let cutter = Format::from_content_type(content_type).cutter();
-        let answer = HttpHead::answer(content_type);
-        Heads { answer, cutter, set: Vec::new(), in_header: false, told: false, fixed }
-    }
-
-    /// Takes the next bytes of the stream; gives the head where it has changed.
-    fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if let Some(size) = self.fixed {
-            let first = !std::mem::replace(&mut self.told, true);
-            return first.then(|| vec![0; size.into()]);
-        }
-        let mut changed = !std::mem::replace(&mut self.told, true);
-        self.cutter.push(bytes);
-        while let Some(page) = self.cutter.poll() {
-            if page.role == Role::Header {
-                if !self.in_header {
-                    self.set.clear();
-                }
-                self.set.extend_from_slice(&page.bytes);
-                if let Some(set) = self.cutter.header_set() {
-                    self.set = set.to_vec();
-                }
-                changed = true;
-            }
-            self.in_header = page.role == Role::Header;
-        }
-        changed.then(|| [self.answer.as_bytes(), &self.set].concat())
-    }
-}
-
 /// Tells how it goes, once a second.
-async fn watch(remote: Remote<levada_swarm::Splitter>, status: Shared, console: Console) {
+async fn watch(
+    remote: Remote<Dealer>,
+    status: Shared,
+    console: Console,
+    shows: &tokio::sync::watch::Sender<view::View>,
+) {
+    let mut eye = view::Eye::default();
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let shared = status.clone();
-        let asked = remote.with(move |splitter, _| {
-            let mut status = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            (status.stats, status.members) = (splitter.stats(), splitter.members().to_vec());
+        let asked = remote.with(move |dealer, _| {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).stats = Some(dealer.stats());
         });
         if !asked.await {
             return;
         }
         let status = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (sent, peers) = (output::bytes(status.stats.sent_bytes), status.stats.peers);
-        console.progress(&format!(
-            "{peers} peers, {} chunks, {sent} sent, {} lost",
-            status.stats.chunks, status.stats.lost
-        ));
+        if let Some(stats) = &status.stats {
+            shows.send_replace(eye.see(&status.source, stats, Instant::now()));
+        }
+        console.progress(&status.stats.as_ref().map(Stats::line).unwrap_or_default());
         console.statistics(&status, false);
     }
 }
@@ -253,10 +254,13 @@ fn tell(event: splitter::Event, console: Console) {
     }
 }
 
+/// By this a server of ours knows a relay, whom it tells everything at once.
+const AT_ONCE: (&str, &str) = ("Levada-Via", "");
 /// How long to wait at most before a source is asked for again.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
   levada swarm splitter --source http://127.0.0.1:8000/BBB.ogv --port 8001
+  levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv
   levada swarm splitter --wire b --source http://127.0.0.1:8000/BBB.ogv";

@@ -1,0 +1,228 @@
+//! A stay in a team: from its door to where the member leaves it, or finds a better one.
+
+use super::{
+    member::{Config, Member, Told, random},
+    place,
+    tracker::{self, Found},
+    wire::Wire,
+};
+use crate::output::Console;
+use anyhow::Result;
+use bytes::Bytes;
+use levada_link::drive_tokio::{Driver, Remote};
+use levada_swarm::native::wire::Message;
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// Where a team comes from.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Its splitter is known.
+    Splitter(String, Option<Wire>),
+    /// A tracker knows teams of a channel.
+    Tracker(String, String),
+}
+
+/// What is wanted of the member.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes {
+    /// Its port; zero is any.
+    pub port: u16,
+    /// Whether it is a monitor.
+    pub monitor: bool,
+    /// See [`Config::max_chunk_debt`].
+    pub max_chunk_debt: Option<u32>,
+    /// See [`Config::requests`].
+    pub requests: bool,
+    /// See [`Config::slots`].
+    pub slots: Option<u16>,
+}
+
+/// Why a stay is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Somebody wants the member to stop.
+    Stopped,
+    /// Nothing comes here any longer, and there is a team where something may.
+    Elsewhere(Box<Found>),
+}
+
+/// Somebody's wish that all ends.
+pub type Stop<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
+impl Way {
+    /// A team to join: the splitter's, on the wire that it speaks, or one that the tracker gives.
+    ///
+    /// # Errors
+    /// When a name cannot be resolved, or there is no way to it.
+    pub async fn find(&self) -> Result<Found> {
+        match self {
+            Way::Splitter(splitter, wire) => {
+                let splitter = place::resolve(splitter)?;
+                let wire = match wire {
+                    Some(wire) => *wire,
+                    None if is_native(splitter).await? => Wire::Native,
+                    None => Wire::Old(levada_swarm::Wire::A),
+                };
+                Ok(Found { splitter, wire, key: None })
+            }
+            Way::Tracker(tracker, channel) => tracker::find(place::resolve(tracker)?, channel).await,
+        }
+    }
+
+    /// The same splitter on another wire, where it was not there yet when it was asked what it speaks.
+    async fn otherwise(&self, found: Found, refused: &AtomicBool) -> Found {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let asks = matches!(self, Way::Splitter(_, None)) && refused.swap(false, Relaxed);
+            if asks
+                && let Ok(other) = Box::pin(self.find()).await
+                && other.wire != found.wire
+            {
+                return other;
+            }
+        }
+    }
+
+    /// Another team, where `found` has nothing to give: a tracker may know one.
+    async fn elsewhere(&self, found: Found, played: &AtomicU64, refused: &AtomicBool) -> Found {
+        let Way::Tracker(tracker, channel) = self else { return self.otherwise(found, refused).await };
+        let (mut seen, mut still) = (0, 0);
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = played.load(Relaxed);
+            still = if now == seen { still + 1 } else { 0 };
+            seen = now;
+            if still < STILL {
+                continue;
+            }
+            let Ok(tracker) = place::resolve(tracker) else { continue };
+            if let Ok(Some(other)) = tracker::ask(tracker, channel).await
+                && (other.splitter, other.key) != (found.splitter, found.key)
+            {
+                return other;
+            }
+        }
+    }
+}
+
+/// A member at the door.
+pub struct Stay {
+    driver: Driver<Member>,
+    found: Found,
+    /// Where it is.
+    pub here: SocketAddr,
+}
+
+impl Stay {
+    /// A member of the team `found`, as wished.
+    ///
+    /// # Errors
+    /// When its port cannot be had, or there is no way to the splitter.
+    pub async fn at(found: Found, wishes: Wishes) -> Result<Stay> {
+        let sockets = place::peer(found.wire, found.splitter, wishes.port).await?;
+        let here = SocketAddr::new(place::here(found.splitter)?, sockets.local_addr()?.port());
+        let config = Config {
+            wire: found.wire,
+            splitter: found.splitter,
+            here,
+            monitor: wishes.monitor,
+            max_chunk_debt: wishes.max_chunk_debt,
+            requests: wishes.requests,
+            slots: wishes.slots,
+            key: found.key,
+        };
+        Ok(Stay { driver: Driver::new(Member::new(&config)?, sockets), found, here })
+    }
+
+    /// A way to the member while it stays.
+    pub fn remote(&self) -> Remote<Member> {
+        self.driver.remote()
+    }
+
+    /// Stays until it shall stop or finds another team; then it leaves politely, for which the splitter has two
+    /// seconds to answer.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn stay(
+        self,
+        way: &Way,
+        stop: &mut Stop<'_>,
+        console: Console,
+        mut tell: impl FnMut(Event),
+    ) -> Result<(Member, Over)> {
+        let (told, mut left) = mpsc::channel(1);
+        let (played, refused) = (AtomicU64::new(0), AtomicBool::new(false));
+        let (remote, found) = (self.driver.remote(), self.found);
+        let mut over = Over::Stopped;
+        let end = async {
+            over = tokio::select! {
+                () = &mut *stop => Over::Stopped,
+                other = way.elsewhere(found, &played, &refused) => Over::Elsewhere(Box::new(other)),
+            };
+            remote.with(|member, now| member.leave(now)).await;
+            let _answered = tokio::time::timeout(Duration::from_secs(2), left.recv()).await;
+        };
+        let member = self
+            .driver
+            .run(end, |event| match event {
+                Told::Joined(peers) => {
+                    console.say(match peers {
+                        Some(peers) => format!("joined a team of {peers}"),
+                        None => "joined the team".into(),
+                    });
+                    if peers.is_some() {
+                        tell(Event::Anew);
+                    }
+                }
+                Told::Refused => {
+                    refused.store(true, Relaxed);
+                    console.say("the splitter does not let us in; trying again");
+                }
+                Told::Head { bytes, anew } => {
+                    if anew {
+                        tell(Event::Anew);
+                    }
+                    tell(Event::Head(bytes));
+                }
+                Told::Play(bytes) => {
+                    played.fetch_add(1, Relaxed);
+                    tell(Event::Play(bytes));
+                }
+                Told::Lost => {}
+                Told::Left => drop(told.try_send(())),
+            })
+            .await?;
+        Ok((member, over))
+    }
+}
+
+/// What there is to play.
+pub enum Event {
+    /// Another stream may begin.
+    Anew,
+    /// Its head.
+    Head(Bytes),
+    /// Its next bytes.
+    Play(Bytes),
+}
+
+/// Whether a native splitter answers there.
+async fn is_native(splitter: SocketAddr) -> Result<bool> {
+    let nonce = u64::from_le_bytes(random()?);
+    let hear = |bytes: &[u8]| match Message::read(&Bytes::copy_from_slice(bytes)) {
+        Some(Message::Cookie { nonce: said, .. }) if said == nonce => Some(()),
+        _ => None,
+    };
+    let heard = tracker::exchange(splitter, &Message::Hello { nonce }.write(), hear).await;
+    Ok(heard?.is_some())
+}
+
+/// After so many seconds without a chunk a tracker is asked for another team.
+const STILL: u32 = 3;
