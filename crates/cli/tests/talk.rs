@@ -124,14 +124,30 @@ fn a_call_says_what_is_wrong_with_it() -> Result<()> {
 
 /// A PulseAudio of the test's own, with one null sink.
 struct Pulse {
-    _daemon: Program,
+    daemon: Program,
     socket: String,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Pulse {
     fn start() -> Result<Pulse> {
         let state = tempfile::tempdir()?;
+        let path = state.path().join("native");
+        let daemon = Pulse::daemon(&state)?;
+        kit::eventually("PulseAudio", || Ok(path.exists().then_some(())))?;
+        Ok(Pulse { daemon, socket: format!("unix:{}", path.display()), state })
+    }
+
+    /// Ends it and starts another in its place.
+    fn restart(&mut self, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.daemon.stop();
+        let _gone_already = std::fs::remove_file(self.state.path().join("native"));
+        meanwhile()?;
+        self.daemon = Pulse::daemon(&self.state)?;
+        Ok(())
+    }
+
+    fn daemon(state: &tempfile::TempDir) -> Result<Program> {
         let socket = state.path().join("native").display().to_string();
         let mut command = Command::new("pulseaudio");
         command.args([
@@ -146,10 +162,29 @@ impl Pulse {
         for name in ["HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"] {
             command.env(name, state.path());
         }
-        let daemon = Program::start(&mut command)?;
-        kit::eventually("PulseAudio", || Ok(Path::new(&socket).exists().then_some(())))?;
-        Ok(Pulse { _daemon: daemon, socket: format!("unix:{socket}"), _state: state })
+        Program::start(&mut command)
     }
+}
+
+/// The sound server goes away in the middle of a call, as a headset does that is unplugged, and comes back.
+#[test]
+fn sound_cards_that_were_away_are_opened_again() -> Result<()> {
+    let mut pulse = Pulse::start()?;
+    let (a, _) = ports()?;
+    let mut call = levada();
+    call.args(["talk", "--listen", &a.to_string()]).args(["--input", "ear.monitor", "--output", "ear"]);
+    call.env("PULSE_SERVER", &pulse.socket);
+    let mut call = Program::start(&mut call)?;
+    call.wait_for("waiting to be called")?;
+    pulse.restart(|| {
+        call.wait_for("ear.monitor is gone")?;
+        call.wait_for("ear is gone").map(drop)
+    })?;
+    call.wait_for("ear.monitor is back")?;
+    call.wait_for("ear is back")?;
+    ensure!(call.runs());
+    call.stop();
+    Ok(())
 }
 
 /// A file goes to another process, out of its loudspeaker, into its microphone and back.

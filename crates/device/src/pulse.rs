@@ -76,6 +76,11 @@ impl Capture {
         self.overruns.load(Relaxed)
     }
 
+    /// Whether the device or the server is gone.
+    pub fn is_gone(&self) -> bool {
+        self.samples.is_abandoned()
+    }
+
     /// Fills a block; false when the device or the server is gone.
     pub fn read(&mut self, block: &mut [i16]) -> bool {
         if self.samples.is_abandoned() {
@@ -127,6 +132,11 @@ impl Playback {
         let stream = wait(client.create_playback_stream(params, source)).map_err(trouble)?;
         let lead = form.block * form.channels;
         Ok(Playback { _stream: stream, samples, underruns, lead })
+    }
+
+    /// Whether the device or the server is gone.
+    pub fn is_gone(&self) -> bool {
+        self.samples.is_abandoned()
     }
 
     /// Samples that were wanted and not there, the time before the first block included.

@@ -38,6 +38,15 @@ impl Sink {
         }
     }
 
+    /// Whether it was a sound card that is not there any longer: it may come back, and be opened again.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Sink::Pulse(playback) => playback.is_gone(),
+            _ => false,
+        }
+    }
+
     /// Takes a block.
     ///
     /// # Errors

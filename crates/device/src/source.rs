@@ -56,6 +56,15 @@ impl Source {
         }
     }
 
+    /// Whether it was a sound card that is not there any longer: it may come back, and be opened again.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Pulse(capture) => capture.is_gone(),
+            _ => false,
+        }
+    }
+
     /// Fills a block, with silence where nothing is there; false when there will be nothing any longer.
     pub fn read(&mut self, block: &mut [i16]) -> bool {
         match self {

@@ -449,17 +449,24 @@ impl Secure {
             return None;
         };
         let opened = session.open(now, datagram, body)?;
+        let begins = session.opened.take();
         if opened.is_newest && session.peer != from {
             session.peer = from;
             self.push(Event::Moved(from));
         }
+        begins.into_iter().for_each(|event| self.push(event));
         Some(opened)
     }
 
     fn enter(&mut self, mut session: Session) {
         let again = self.sessions.iter().any(|old| old.key == session.key);
         let Session { peer, key, words, hello, .. } = session;
-        self.push(Event::Opened { peer, key, words, hello, again });
+        let opened = Event::Opened { peer, key, words, hello, again };
+        if session.repeats() {
+            session.opened = Some(opened); // once the other end has let us in
+        } else {
+            self.push(opened);
+        }
         (self.asking, self.ask_at) = (None, None);
         self.entered += 1;
         session.serial = self.entered;

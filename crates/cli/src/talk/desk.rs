@@ -2,9 +2,37 @@
 
 use crate::output::Console;
 use anyhow::{Context, Result};
-use levada_device::{Sink, Source};
+use levada_device::{Form, Sink, Source};
 use levada_talk::Sound;
 use std::io;
+use std::time::{Duration, Instant};
+
+/// Sound cards that may come back: microphone and loudspeaker.
+struct Again {
+    names: [String; 2],
+    form: Form,
+    console: Console,
+    /// When they were last looked for, while they are away.
+    away: [Option<Instant>; 2],
+}
+
+impl Again {
+    /// Whether to look for a card; says so when it goes.
+    fn is_back(&mut self, which: usize, gone: bool) -> bool {
+        if !gone {
+            return false;
+        }
+        let looked = self.away[which];
+        if looked.is_none() {
+            self.console.say(format!("{} is gone; it is looked for once a second", self.names[which]));
+        }
+        let is_time = looked.is_none_or(|looked| looked.elapsed() >= Duration::from_secs(1));
+        if is_time {
+            self.away[which] = Some(Instant::now());
+        }
+        looked.is_some() && is_time
+    }
+}
 
 /// A source and a sink.
 pub struct Desk {
@@ -15,6 +43,7 @@ pub struct Desk {
     /// Frames of a block, where samples are to be shown.
     shows: Option<usize>,
     broken: Option<io::Error>,
+    again: Option<Again>,
     /// The last blocks.
     pub captured: Vec<i16>,
     pub played: Vec<i16>,
@@ -22,7 +51,39 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(source: Source, sink: Sink, tail: u64, shows: Option<usize>) -> Desk {
-        Desk { source, sink, tail, shows, broken: None, captured: Vec::new(), played: Vec::new() }
+        Desk {
+            source,
+            sink,
+            tail,
+            shows,
+            broken: None,
+            again: None,
+            captured: Vec::new(),
+            played: Vec::new(),
+        }
+    }
+
+    /// The same, whose sound cards are opened again under these names when they were away.
+    pub fn reopening(self, names: [&str; 2], form: Form, console: Console) -> Desk {
+        let again = Again { names: names.map(str::to_owned), form, console, away: [None; 2] };
+        Desk { again: Some(again), ..self }
+    }
+
+    /// Notices sound cards that are gone, and looks once a second whether they are back.
+    fn look_after(&mut self) {
+        let Some(again) = &mut self.again else { return };
+        if again.is_back(0, self.source.is_gone())
+            && let Ok(source) = Source::open(&again.names[0], again.form)
+        {
+            again.console.say(format!("{} is back", again.names[0]));
+            (self.source, again.away[0]) = (source, None);
+        }
+        if again.is_back(1, self.sink.is_gone())
+            && let Ok(sink) = Sink::open(&again.names[1], again.form)
+        {
+            again.console.say(format!("{} is back", again.names[1]));
+            (self.sink, again.away[1]) = (sink, None);
+        }
     }
 
     /// Whether the sink takes no more.
@@ -52,11 +113,17 @@ impl Desk {
 
 impl Sound for Desk {
     fn waiting(&self) -> Option<usize> {
-        self.source.waiting()
+        // while a card is away there is the clock of the call
+        if self.again.is_some() && self.source.is_gone() { None } else { self.source.waiting() }
     }
 
     fn capture(&mut self, block: &mut [i16]) -> bool {
+        self.look_after();
         if !self.source.read(block) {
+            if self.again.is_some() && self.source.is_gone() {
+                block.fill(0);
+                return true;
+            }
             if self.tail == 0 {
                 return false;
             }

@@ -126,7 +126,7 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     let time = talk.duration()?;
     let tail =
         if time.is_some() { u64::MAX } else { u64::from(rendition.rate) / u64::from(rendition.frames) };
-    let desk = Desk::new(source, sink, tail, None);
+    let desk = Desk::new(source, sink, tail, None).reopening([&talk.input, &talk.output], form, console);
     let mut screen = Screen::new(console, talk.output == "-", options.safety_shown());
     match peer {
         Some(peer) => console.say(format!("calling {peer} …")),

@@ -120,6 +120,9 @@ impl Screen {
     /// The call is over.
     pub fn end(&mut self) {
         self.console.clear();
+        if self.console.json() {
+            self.statistics(false);
+        }
         let Stats { frames, .. } = self.stats;
         let seconds = self.began.elapsed().as_secs_f64();
         let made_up = 100.0 * frames.missing as f64 / (frames.heard + frames.missing).max(1) as f64;

@@ -220,7 +220,6 @@ impl NativeCall {
     fn tell(&mut self) {
         while let Some(event) = self.secure.event() {
             if matches!(event, Event::Opened { .. }) {
-                self.rate.restart();
                 self.hung_up = false;
             }
             self.push(Told::Session(event));
@@ -345,6 +344,9 @@ impl NativeCall {
         let mut body = Vec::with_capacity(length + Report::LENGTH);
         Body { report, frames }.write(&mut body);
         if let Some(number) = self.secure.seal(Head { flags, kind, counts, time }, &body) {
+            if number == 0 {
+                self.rate.restart(); // another session
+            }
             self.rate.sent(now, number, Head::LENGTH + body.len() + 16);
             self.stats.sent += 1;
         }

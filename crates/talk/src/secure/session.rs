@@ -1,5 +1,6 @@
 //! A session: what a handshake has led to.
 
+use super::Event;
 use super::handshake::Agreed;
 use super::identity::{PublicKey, Words};
 use super::keys::{Opening, Sealing, TAG};
@@ -50,6 +51,8 @@ pub struct Session {
     pub words: Words,
     pub hello: [u8; 4],
     pub heard: Option<Instant>,
+    /// What is told when the first datagram opens.
+    pub opened: Option<Event>,
     began: Instant,
     sealing: Sealing,
     opening: Opening,
@@ -79,6 +82,7 @@ impl Session {
             words,
             hello,
             heard: None,
+            opened: None,
             began: now,
             sealing,
             opening,
@@ -126,6 +130,11 @@ impl Session {
         }
         *sent = now;
         Some((self.peer, third.clone()))
+    }
+
+    /// Whether the third message is still to be repeated.
+    pub fn repeats(&self) -> bool {
+        self.third.is_some()
     }
 
     pub fn is_unheard(&self) -> bool {

@@ -83,7 +83,7 @@ fn with_a_wrong_passphrase_nobody_comes_in_and_both_say_so() {
     let ends = ends.map(|(n, (words, peer))| end(Config { secret: Secret::of(words), ..config(n, peer) }));
     let mut two = Two::new(ends.collect());
     (0..5).for_each(|_| two.turn());
-    assert!(two.events(0).contains(&Event::Refused(Reason::Secret)));
+    assert_eq!(two.events(0), [Event::Refused(Reason::Secret)]);
     assert_eq!(two.events(1), [Event::TurnedAway(at(0), Reason::Secret)]);
     assert!(two.opened.iter().all(Vec::is_empty) && !two.ends[1].is_open());
 }
