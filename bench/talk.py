@@ -96,7 +96,7 @@ def by_opus(clip, kbps):
     if not out.exists():
         out.parent.mkdir(exist_ok=True)
         source = resampled(clip)
-        run("ffmpeg", "-v", "error", "-y", "-i", source, "-c:a", "libopus", "-b:a", f"{kbps}k", "-vbr", "on", packed)
+        run("ffmpeg", "-v", "error", "-y", "-i", source, "-c:a", "libopus", "-b:a", f"{kbps}k", "-vbr", "off", packed)
         run("ffmpeg", "-v", "error", "-y", "-i", packed, "-c:a", "pcm_s16le", out)
     listed = run("ffprobe", "-v", "error", "-show_entries", "packet=size", "-of", "csv=p=0", packed).split()
     return sum(int(size.strip(",")) for size in listed) * 8 / 5_000, out
@@ -131,7 +131,7 @@ def quality(python, clips, rates, blocks):
             spent, out = by_opus(clip, kbps)
             jobs.append((clip, kbps, "opus", spent, (resampled(clip), out)))
             for block in blocks:
-                # as many bits as Opus took, variable rate and all
+                # never more bits than Opus took
                 spent_by_us, out = by_us(clip, min(spent, kbps), block)
                 jobs.append((clip, kbps, f"{block}", spent_by_us, (resampled(clip), out)))
     known_path = WORK / "known.json"
@@ -144,7 +144,7 @@ def quality(python, clips, rates, blocks):
     spent = {(clip.stem, kbps, who): rate for clip, kbps, who, rate, _ in jobs}
     whos = ["opus"] + [f"{block}" for block in blocks]
     for measure, title in ((0, "ViSQOL (audio), MOS-LQO"), (1, "Noise to mask, mean over time and bands, dB (less is better)")):
-        print(f"**{title}**: libopus 1.3.1 as it is (20 ms, VBR) and levada at most at its rate\n")
+        print(f"**{title}**: libopus 1.3.1 as it is (20 ms, constant rate) and levada at most at its rate\n")
         rows = []
         for clip in clips:
             rows.append([clip.stem] + [score[clip.stem, kbps, who][measure] for kbps in rates for who in whos])

@@ -1,7 +1,5 @@
 //! A binary range coder whose probabilities are mixed from several contexts, in integers: the same on every machine.
 
-use std::sync::LazyLock;
-
 /// What codes decisions: an [`Encoder`] says them, a [`Decoder`] finds them.
 pub trait Coder {
     /// Codes a decision that is true with a probability of `p` / 65536; a decoder ignores `bit`. What it is, is returned.
@@ -135,18 +133,29 @@ impl Cell {
         Cell { p, met: 0 }
     }
 
-    fn learn(&mut self, bit: bool, most: u8) {
-        let rate = RATES[usize::from(self.met)];
+    fn learn(&mut self, bit: bool) {
         let target = if bit { 65_535 } else { 0 };
-        let p = i64::from(self.p) + (((target - i64::from(self.p)) * i64::from(rate)) >> 16);
+        let p = i32::from(self.p);
+        let p = p + (((target - p) * RATES[usize::from(self.met & 63)]) >> 15);
         self.p = p.clamp(64, 65_472) as u16;
-        self.met = (self.met + 1).min(most);
+        self.met = (self.met + 1).min(MOST);
+    }
+
+    /// Expects true with `p` / 65536 as if it had been met so often, 60 at most.
+    pub const fn known(p: u16, met: u8) -> Cell {
+        Cell { p, met }
+    }
+
+    /// What it says, in the logistic domain, and less where it has met little: below 2^11.
+    #[inline]
+    fn expects(self) -> i32 {
+        (i32::from(TABLES.stretch[usize::from(self.p >> 4)]) * SURE[usize::from(self.met & 63)]) >> 8
     }
 
     /// Codes a decision by this cell alone.
     pub fn code(&mut self, coder: &mut impl Coder, bit: bool) -> bool {
         let bit = coder.code(bit, u32::from(self.p));
-        self.learn(bit, MOST);
+        self.learn(bit);
         bit
     }
 }
@@ -161,10 +170,11 @@ pub struct Mixer<const N: usize> {
 impl<const N: usize> Mixer<N> {
     /// Trusts all of them alike, and a little more than their mean says.
     pub const fn new() -> Mixer<N> {
-        Mixer { weights: [(78_000 / N) as i32; N], met: 0 }
+        Mixer { weights: [(19_500 / N) as i32; N], met: 0 }
     }
 
     /// Codes a decision by the cells at `places`.
+    #[inline]
     pub fn code(
         &mut self,
         coder: &mut impl Coder,
@@ -172,25 +182,22 @@ impl<const N: usize> Mixer<N> {
         places: [usize; N],
         bit: bool,
     ) -> bool {
-        let tables = &*TABLES;
-        let mut expects = [0; N];
-        let mut sum = 0_i64;
-        for ((place, expect), weight) in places.iter().zip(&mut expects).zip(&self.weights) {
-            let cell = cells[*place];
-            *expect =
-                (i32::from(tables.stretch[usize::from(cell.p >> 4)]) * SURE[usize::from(cell.met)]) >> 8;
-            sum += i64::from(*expect) * i64::from(*weight);
-        }
-        let domain = (sum >> 16).clamp(-2_047, 2_047) as i32;
-        let p = i32::from(tables.squash[(domain + 2_048) as usize]);
+        let mut met = places.map(|place| cells[place]);
+        let expects = met.map(Cell::expects);
+        let sum: i32 = expects.iter().zip(&self.weights).map(|(expect, weight)| expect * weight).sum();
+        let domain = (sum >> 14).clamp(-2_047, 2_047);
+        let p = i32::from(TABLES.squash[(domain + 2_048) as usize & 4_095]);
         let bit = coder.code(bit, p as u32);
         let wrong = (if bit { 65_535 } else { 0 }) - p;
-        let rate = 14 - (self.met >> 5).min(8) as i32;
+        let rate = 14 - i32::from((self.met >> 5).min(10));
         self.met = (self.met + 1).min(1_000);
-        for ((weight, expect), place) in self.weights.iter_mut().zip(expects).zip(places) {
-            let change = (i64::from(expect) * i64::from(wrong) * i64::from(rate)) >> 18;
-            *weight = (*weight + change as i32).clamp(-(1 << 20), 1 << 20);
-            cells[place].learn(bit, MOST);
+        // 2^11 · 2^16 · 14 + 2^19 and, above, 2^11 · 2^17 · 6 fit into 31 bits
+        for (weight, expect) in self.weights.iter_mut().zip(expects) {
+            *weight = (*weight + ((expect * wrong * rate + (1 << 19)) >> 20)).clamp(-(1 << 17), 1 << 17);
+        }
+        met.iter_mut().for_each(|cell| cell.learn(bit));
+        for (cell, place) in met.into_iter().zip(places) {
+            cells[place] = cell;
         }
         bit
     }
@@ -205,20 +212,20 @@ impl<const N: usize> Default for Mixer<N> {
 /// Meetings after which a cell no longer learns more slowly.
 const MOST: u8 = 60;
 
-/// How far a cell moves at its n-th meeting, in 1/65536.
-const RATES: [i32; MOST as usize + 1] = {
-    let mut rates = [0; MOST as usize + 1];
+/// How far a cell moves at its n-th meeting, in 1/32768.
+const RATES: [i32; 64] = {
+    let mut rates = [0; 64];
     let mut n = 0;
     while n < rates.len() {
-        rates[n] = 131_072 / (2 * n as i32 + 3);
+        rates[n] = 65_536 / (2 * n as i32 + 3);
         n += 1;
     }
     rates
 };
 
 /// How far a cell's word counts after n meetings, in 1/256.
-const SURE: [i32; MOST as usize + 1] = {
-    let mut sure = [256; MOST as usize + 1];
+const SURE: [i32; 64] = {
+    let mut sure = [256; 64];
     let mut n = 0;
     while n < 12 {
         sure[n] = 150 + 9 * n as i32;
@@ -230,57 +237,71 @@ const SURE: [i32; MOST as usize + 1] = {
 /// The logistic function and its inverse.
 struct Tables {
     /// Of (d - 2048) / 256: a probability of 65536.
-    squash: Vec<u16>,
+    squash: [u16; 4_096],
     /// Of a probability of 4096: a domain in 1/256.
-    stretch: Vec<i16>,
+    stretch: [i16; 4_096],
     /// Of a probability of 4096: bits in 1/65536.
-    bits: Vec<u32>,
+    bits: [u32; 4_096],
 }
 
-static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    // e^(n/256) by n multiplications of one constant with 40 bits behind the point
-    let step: u128 = 1_103_814_994_613; // e^(1/256)·2^40
-    let mut powers = vec![1_u128 << 40];
-    (0..2_048).for_each(|n| powers.push((powers[n] * step) >> 40));
-    let one = 1_u128 << 40;
-    let logistic = |d: i32| -> u16 {
-        let power = powers[d.unsigned_abs() as usize];
-        // 1/(1+e^-x) = e^x/(1+e^x)
-        let above = ((power << 16) / (one + power)) as u32;
-        (if d >= 0 { above } else { 65_536 - above }).clamp(40, 65_496) as u16
-    };
-    let squash: Vec<u16> = (-2_048..2_048).map(logistic).collect();
-    let mut stretch = Vec::with_capacity(4_096);
-    let mut d = 0;
-    for p in 0..4_096_u32 {
-        while d < 4_095 && u32::from(squash[d]) < p * 16 + 8 {
-            d += 1;
-        }
-        stretch.push(d as i16 - 2_048);
-    }
-    // -log2(p) by squaring
-    let bits = (0..4_096_u64).map(|p| {
-        let mut x = (p * 2 + 1) << 19; // p / 4096 with 32 bits behind the point
-        let mut whole = 0_u32;
-        while x < 1 << 31 {
-            x <<= 1;
-            whole += 1;
-        }
-        // x is in 0.5 … 1: the bits of -log2(x)
-        let mut fraction = 0_u32;
-        let mut y = u128::from(x);
-        for _ in 0..16 {
-            y = (y * y) >> 32;
-            fraction <<= 1;
-            if y < 1 << 31 {
-                y <<= 1;
-                fraction |= 1;
+static TABLES: Tables = Tables::new();
+
+impl Tables {
+    const fn new() -> Tables {
+        // e^(n/256) by n multiplications of one constant with 40 bits behind the point
+        const STEP: u128 = 1_103_814_994_613; // e^(1/256)·2^40
+        const ONE: u128 = 1 << 40;
+        let mut tables = Tables { squash: [0; 4_096], stretch: [0; 4_096], bits: [0; 4_096] };
+        let (mut power, mut n) = (ONE, 0);
+        while n <= 2_048 {
+            // 1/(1+e^-x) = e^x/(1+e^x)
+            let above = ((power << 16) / (ONE + power)) as u32;
+            if n < 2_048 {
+                tables.squash[2_048 + n] = within(above);
             }
+            tables.squash[2_048 - n] = within(if n == 0 { above } else { 65_536 - above });
+            power = (power * STEP) >> 40;
+            n += 1;
         }
-        (whole << 16) + fraction
-    });
-    Tables { squash, stretch, bits: bits.collect() }
-});
+        let (mut d, mut p) = (0, 0);
+        while p < 4_096 {
+            while d < 4_095 && (tables.squash[d] as usize) < p * 16 + 8 {
+                d += 1;
+            }
+            tables.stretch[p] = d as i16 - 2_048;
+            // -log2(p) by squaring: p / 4096 with 32 bits behind the point
+            let mut x = (p as u64 * 2 + 1) << 19;
+            let mut whole = 0;
+            while x < 1 << 31 {
+                x <<= 1;
+                whole += 1;
+            }
+            // x is in 0.5 … 1: the bits of -log2(x)
+            let (mut fraction, mut y, mut bit) = (0, x as u128, 0);
+            while bit < 16 {
+                y = (y * y) >> 32;
+                fraction <<= 1;
+                if y < 1 << 31 {
+                    y <<= 1;
+                    fraction |= 1;
+                }
+                bit += 1;
+            }
+            tables.bits[p] = (whole << 16) + fraction;
+            p += 1;
+        }
+        tables
+    }
+}
+
+/// A probability that leaves something to both.
+const fn within(p: u32) -> u16 {
+    match p {
+        0..40 => 40,
+        40..65_497 => p as u16,
+        _ => 65_496,
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -152,7 +152,7 @@ impl Spectrum {
             let small = |x: u32| x >> shift;
             let contexts = [
                 bucket(small(2 * a + b)),
-                small(a).min(7) as usize * 8 + small(b).min(7) as usize,
+                bucket((4 * a + 2 * b + c + around / 8 + if beside_other { beside } else { 0 }) >> shift),
                 bucket(around >> (1 + shift)),
                 if beside_other { bucket(small(beside)) } else { 40 + small(a + b + c).min(23) as usize },
                 hint * 2 + usize::from(a + b > 0),
@@ -225,7 +225,7 @@ fn beginning(loudness: bool) -> Vec<Cell> {
             // neighbours of this size are followed by coefficients of a geometric distribution with about that mean
             let mean = match opinion {
                 0 => unbucket(context as u32) / 3.0,
-                1 => f64::from((context / 8 + context % 8) as u32) / 2.0,
+                1 => unbucket(context as u32) / 10.0,
                 2 => unbucket(context as u32) / 8.0,
                 3 => unbucket(context as u32) / 4.0,
                 4 if loudness => place_mean(context / 2),
@@ -235,7 +235,7 @@ fn beginning(loudness: bool) -> Vec<Cell> {
             for node in 0..NODES {
                 let scale = if node < 3 { 1.0 } else { 1.15 };
                 let more = mean * scale / (1.0 + mean * scale);
-                fresh.push(Cell::new((more * 65_536.0).clamp(600.0, 63_000.0) as u16));
+                fresh.push(Cell::known((more * 65_536.0).clamp(600.0, 63_000.0) as u16, 10));
             }
         }
     }
