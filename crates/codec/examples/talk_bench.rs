@@ -4,11 +4,15 @@
 //! talk_bench bits CLIP.wav                          bytes at the SNR of the seminar's best layer, and lossless
 //! talk_bench through CODEC FRAMES KBPS IN.wav OUT.wav   encodes and decodes a whole file, delay removed
 //! talk_bench time CLIP.wav                          microseconds a block
+//! talk_bench scene OUT.y4m                          ten seconds of a still camera, 320 by 240, thirty a second
+//! talk_bench video CLIP.y4m KBPS                    bytes, PSNR and time of the video codec
 //! ```
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use levada_codec::compat::{self, Layer, Packer, Rebuild, Unpacker};
 use levada_codec::native::{self, Goal};
 use levada_codec::packet::{Codec, Decoder, Encoder};
+use levada_codec::video::{self, Scene, y4m};
 use levada_codec::{lossless, opus, wavelet};
 use std::hint::black_box;
 use std::path::Path;
@@ -24,7 +28,11 @@ fn main() {
             through(codec.parse().expect("a codec"), frames, kbps, &read(from), to.as_ref());
         }
         ["time", clip] => time(&read(clip)),
-        _ => eprintln!("talk_bench bits CLIP | through CODEC FRAMES KBPS IN OUT | time CLIP"),
+        ["scene", to] => scene(to.as_ref()),
+        ["video", clip, kbps] => video(clip, kbps.parse().expect("kbit/s")),
+        _ => eprintln!(
+            "talk_bench bits CLIP | through CODEC FRAMES KBPS IN OUT | time CLIP | scene OUT | video CLIP KBPS"
+        ),
     }
 }
 
@@ -204,6 +212,44 @@ fn time(sound: &[i16]) {
     blocks.for_each(|block| drop(black_box(encoder.encode_i16(block))));
     let said = began.elapsed().as_secs_f64() * 1e6 / count;
     println!("opusmusic encode={said:.1} decode=0 per1024={:.1}", said * 1_024.0 / 960.0);
+}
+
+fn scene(to: &Path) {
+    let (scene, mut out) = (Scene::new(320, 240, 1), Vec::new());
+    y4m::write_head(&scene.picture(0), 30, &mut out);
+    (0..300).for_each(|number| y4m::write(&scene.picture(number), &mut out));
+    std::fs::write(to, out).expect("the clip can be written");
+}
+
+/// All pictures, the first and whatever it costs included.
+fn video(clip: &str, wanted: f64) {
+    let file = std::io::BufReader::new(std::fs::File::open(clip).expect("the clip can be read"));
+    let mut reader = y4m::Reader::new(file).expect("it is y4m");
+    let (width, height) = reader.size();
+    let mut encoder = video::Encoder::new(width, height).expect("this size fits");
+    let mut decoder = video::Decoder::new(width, height).expect("this size fits");
+    let budget = wanted * 125.0 / reader.rate();
+    let (mut bytes, mut count, mut errors, mut said, mut drawn) = (0, 0.0, 0.0, 0.0, 0.0);
+    while let Some(picture) = reader.picture().expect("the clip can be read") {
+        let began = Instant::now();
+        let slices = encoder.encode(&picture, budget as usize);
+        said += began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        for slice in &slices {
+            decoder.decode(slice).expect("it is ours");
+        }
+        drawn += began.elapsed().as_secs_f64();
+        bytes += slices.iter().map(Vec::len).sum::<usize>();
+        errors += 10_f64.powf(-picture.psnr(decoder.picture()) / 10.0);
+        count += 1.0;
+    }
+    println!(
+        "kbps={:.1} psnr={:.2} encode={:.2} decode={:.2}",
+        bytes as f64 * 8.0 / 1_000.0 * reader.rate() / count,
+        -10.0 * (errors / count).log10(),
+        said / count * 1e3,
+        drawn / count * 1e3
+    );
 }
 
 fn snr(said: &[i16], heard: &[i16]) -> f64 {

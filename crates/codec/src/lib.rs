@@ -11,4 +11,5 @@ pub mod opus;
 pub mod packet;
 pub mod resample;
 pub mod spectrum;
+pub mod video;
 pub mod wavelet;

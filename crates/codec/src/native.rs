@@ -414,7 +414,7 @@ impl Body {
 /// How loud a band is above its step, in steps of 1.5 dB from far below on: by integers alone.
 fn hint(code: u8, loud: u8) -> usize {
     // the logarithm of (rms / shaped step) in 64ths of an octave: half a step of loudness each 32, a code each 8
-    let above = 32 * (i32::from(loud) - 1) - 20 * i32::from(loud) - 8 * i32::from(code) + 404;
+    let above = 32 * (i32::from(loud) - 1) - 24 * i32::from(loud) - 8 * i32::from(code) + 404;
     (above / 16 + 12).clamp(0, 30) as usize
 }
 

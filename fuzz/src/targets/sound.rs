@@ -2,6 +2,8 @@
 
 use levada_codec::compat::{Config, Layer, Unpacker};
 use levada_codec::native::Decoder;
+use levada_codec::packet::{self, Codec};
+use levada_codec::video::{self, y4m};
 use levada_talk::native::Body;
 use levada_talk::secure::{Config as SecureConfig, Identity, Secret, Secure};
 use std::net::SocketAddr;
@@ -63,5 +65,39 @@ pub fn handshake(bytes: &[u8]) {
             // one who calls may begin to anew
             assert!(calls || answer <= datagram.len(), "{answer} bytes to {}", datagram.len());
         }
+    }
+}
+
+/// A packet of any codec of a call: the first byte says which. What is refused is silence where nothing was heard before.
+pub fn packet(bytes: &[u8]) {
+    let Some((which, packet)) = bytes.split_first() else { return };
+    let codec = [Codec::Lossless, Codec::Wavelet, Codec::Opus, Codec::Pcm][usize::from(*which) % 4];
+    let mut decoder = packet::Decoder::new(codec, 120).expect("all have blocks of 120");
+    let mut out = vec![0; 240];
+    if decoder.decode(packet, &mut out).is_err() {
+        assert!(out.iter().all(|x| *x == 0), "what is refused is not heard");
+    }
+    decoder.lost(&mut out);
+}
+
+/// Slices of pictures, each after its length: a decoder draws within its picture, and again the same.
+pub fn slices(bytes: &[u8]) {
+    let mut decoders = [0, 1].map(|_| video::Decoder::new(48, 32).expect("this size fits"));
+    let mut rest = bytes;
+    while let Some((length, more)) = rest.split_first() {
+        let (slice, after) = more.split_at(usize::from(*length).min(more.len()));
+        let said = decoders.each_mut().map(|decoder| decoder.decode(slice));
+        assert_eq!(said[0], said[1]);
+        rest = after;
+    }
+    assert_eq!(decoders[0].picture(), decoders[1].picture());
+}
+
+/// A file of pictures: what is read is as large as it says.
+pub fn y4m(bytes: &[u8]) {
+    let Ok(mut reader) = y4m::Reader::new(bytes) else { return };
+    let (width, height) = reader.size();
+    while let Ok(Some(picture)) = reader.picture() {
+        assert_eq!(picture.planes[0].len(), width * height);
     }
 }

@@ -41,7 +41,7 @@ pub fn shaped_step(step: f32, loud: u8) -> f32 {
 }
 
 /// How much of a band's loudness hides noise.
-const MASK: f32 = 0.62;
+const MASK: f32 = 0.75;
 
 /// Says how loud the bands of both channels are: each by its difference from the one below, the second channel's by how the first
 /// one's went.
