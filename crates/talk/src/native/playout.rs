@@ -139,7 +139,7 @@ impl Playout {
         self.delay = self.jitter.delay(plays, self.resampler.waiting() as f64 / rate);
         let target = self.target(now);
         let (error, period) = (self.delay - target, self.rendition.period());
-        let (short, long) = (0.000_8 + 0.02 * target, 0.002 + 0.6 * period + 0.02 * target);
+        let (short, long) = (0.000_8 + 0.02 * target, 0.002 + 0.4 * period + 0.01 * target);
         if error < -short && !self.jitter.is_ready() {
             // nothing is there and it may wait: made up, and the frame comes after it
             self.lost();
@@ -169,7 +169,7 @@ impl Playout {
             }
             self.decode();
         }
-        let less = self.stretch.shorten(error > 0.06, error);
+        let less = self.stretch.shorten(error > 0.03, error);
         self.jitter.counts_mut().shortened += u64::from(less > 0);
         self.changed = if less > 0 { now } else { now - 0.8 * PAUSE };
     }
