@@ -7,9 +7,10 @@
 Every figure comes from `levada bench`; the bare writer is `levada bench limit` at levada's own mean write size.
 Absolute times of a shared machine lie: read the ratios.
 """
-import argparse, json, os, signal, socket, statistics, subprocess, sys, tempfile, time
+import json, os, subprocess, sys, tempfile, time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from kit import arguments, free_port, pick, stop, wait_port
+
 # name: listeners, kbit/s, kind, connects/s (0: all at once), query for levada, what it shows
 SCENARIOS = {
     "audio-5k": (5000, 128, "mp3", 500, "", "5,000 × 128 kbit/s"),
@@ -29,34 +30,6 @@ ICECAST = """<icecast><limits><clients>15000</clients><sources>4</sources><queue
 <adminroot>/usr/share/icecast2/admin</adminroot></paths>
 <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>2</loglevel></logging>
 <security><chroot>0</chroot>{owner}</security></icecast>"""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_port(port, process):
-    for _ in range(400):
-        if process.poll() is not None:
-            sys.exit(f"a server ended before it listened (status {process.returncode})")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.025)
-    sys.exit("a server does not listen")
-
-
-def stop(process):
-    if process and process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def start(server, port, folder, levada):
@@ -109,24 +82,8 @@ def bare(scenario, chunk, levada):
     return json.loads(out)
 
 
-def pick(rows, *path):
-    values = []
-    for row in rows:
-        for key in path:
-            row = row[key]
-        values.append(row)
-    return statistics.median(values)
-
-
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--levada", default=os.path.join(HERE, "..", "target", "release", "levada"))
-    ap.add_argument("--only", default=",".join(SCENARIOS))
-    ap.add_argument("--reps", type=int, default=3)
-    ap.add_argument("--out", default=os.path.join(HERE, "..", "out", "bench"))
-    a = ap.parse_args()
-    os.makedirs(a.out, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    a = arguments(__doc__, SCENARIOS)
     rows = []
     with tempfile.TemporaryDirectory() as folder, open(os.path.join(a.out, "icecast.jsonl"), "a") as raw:
         for scenario in a.only.split(","):

@@ -8,9 +8,10 @@ Every figure comes from `levada bench play`; the stream is that of `levada bench
 Mbit/s, a key picture every two seconds). Absolute times of a shared machine lie: read the ratios, which are taken to
 nginx at the same number of players.
 """
-import argparse, json, os, signal, socket, statistics, subprocess, sys, tempfile, time
+import json, os, subprocess, sys, tempfile, time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from kit import arguments, free_port, pick, stop, wait_port
+
 # name: players, way, query, share of slow players in percent, what it shows
 SCENARIOS = {
     "default": (500, "rtmp", "", 0, "500 players, default"),
@@ -28,34 +29,6 @@ worker_rlimit_nofile 8192; events {{ worker_connections 4096; use epoll; }}
 rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; access_log off;
   application live {{ live on; record off; wait_key on; interleave off; }} }} }}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_port(port, process):
-    for _ in range(400):
-        if process.poll() is not None:
-            sys.exit(f"a server ended before it listened (status {process.returncode})")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.025)
-    sys.exit("a server does not listen")
-
-
-def stop(process):
-    if process and process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def start(server, port, http, folder, levada):
@@ -95,15 +68,6 @@ def measure(server, n, way, query, slow, folder, a):
         stop(process)
 
 
-def pick(rows, *path):
-    values = []
-    for row in rows:
-        for key in path:
-            row = row[key]
-        values.append(row)
-    return statistics.median(values)
-
-
 def row(what, server, rows, base):
     two = lambda key: f"{pick(rows, key, 'p50_ms'):.1f} / {pick(rows, key, 'p99_ms'):.1f}"
     cpu = pick(rows, "server", "cpu_s_per_gb")
@@ -114,15 +78,7 @@ def row(what, server, rows, base):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--levada", default=os.path.join(HERE, "..", "target", "release", "levada"))
-    ap.add_argument("--only", default=",".join(SCENARIOS))
-    ap.add_argument("--reps", type=int, default=3)
-    ap.add_argument("--secs", type=float, default=8)
-    ap.add_argument("--out", default=os.path.join(HERE, "..", "out", "bench"))
-    a = ap.parse_args()
-    os.makedirs(a.out, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    a = arguments(__doc__, SCENARIOS, [("--secs", float, 8)])
     only = a.only.split(",")
     seen = {}
     with tempfile.TemporaryDirectory() as folder, open(os.path.join(a.out, "rtmp.jsonl"), "a") as raw:
