@@ -8,7 +8,7 @@ use crate::{
     refresh::Refresh,
 };
 use levada_channel::Publisher;
-use levada_media::{Cut, Format, Page, Role, Tags, TrackInfo, container::ogg};
+use levada_media::{Codec, Cut, Format, Kind, Page, Role, Tags, TrackInfo, container::ogg};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -56,6 +56,8 @@ struct Stage {
     ogg: Option<OggStage>,
     tags: Arc<Tags>,
     let_go: CancellationToken,
+    /// The codecs that its tracks may have, where a clip stands in for it.
+    expected: Option<Vec<Codec>>,
 }
 
 /// What one source has sent.
@@ -169,6 +171,7 @@ impl Mount {
             ogg: (source.format == Format::Ogg).then(|| OggStage::new(seed)),
             tags: Arc::default(),
             let_go: let_go.clone(),
+            expected: None,
             source: source.clone(),
             intake: Arc::new(Intake { received: 0.into(), meter: Meter::default(), began: Instant::now() }),
         });
@@ -177,6 +180,16 @@ impl Mount {
         live.gone_since = None;
         self.stats.sources.fetch_add(1, Relaxed);
         Ok((live.epoch, let_go))
+    }
+
+    /// Lets the claim numbered `epoch` have tracks of these codecs only: those of the clip that stands in for it, since
+    /// players cannot change.
+    pub fn expect(&self, epoch: u64, codecs: Vec<Codec>) {
+        let mut live = self.live();
+        let Live { stage: Some(stage), epoch: current, .. } = &mut *live else { return };
+        if *current == epoch {
+            stage.expected = Some(codecs);
+        }
     }
 
     /// Takes the next bytes of the claim numbered `epoch`.
@@ -201,7 +214,15 @@ impl Mount {
         self.stats.arrivals.pages(pages, 0);
         self.stats.titles.fetch_add(titles, Relaxed);
         self.stats.skipped.fetch_add(stage.cutter.skipped() - skipped, Relaxed);
-        Ok(())
+        let Some(stranger) = stage.stranger() else { return Ok(()) };
+        tracing::warn!(
+            mount = %self.name,
+            codec = stranger.name(),
+            "source refused: the mount's always_on clip has other codecs, between which players cannot change"
+        );
+        live.stage = None;
+        live.gone_since = Some(Instant::now());
+        Err(LetGo)
     }
 
     /// Ends the claim numbered `epoch`; nothing happens when the mount is no longer that source's.
@@ -327,6 +348,13 @@ struct Sent {
 }
 
 impl Stage {
+    /// A codec of its tracks that the clip that stands in for it does not have.
+    fn stranger(&self) -> Option<Codec> {
+        let expected = self.expected.as_ref()?;
+        let codecs = self.cutter.tracks().iter().map(|track| track.codec);
+        codecs.filter(|codec| codec.kind() != Kind::Data).find(|codec| !expected.contains(codec))
+    }
+
     /// Sends what the cutter has.
     fn send_all(&mut self) -> Sent {
         let mut sent = Sent::default();
@@ -392,6 +420,25 @@ mod tests {
     fn tag(kind: u8, at: u8, body: &[u8]) -> Vec<u8> {
         let size = body.len() as u8;
         [&[kind, 0, 0, size, 0, 0, at, 0, 0, 0, 0], body, &[0, 0, 0, 11 + size]].concat()
+    }
+
+    #[test]
+    fn a_source_whose_codecs_are_not_the_slates_is_let_go() {
+        let rendition = Rendition::new(RenditionId(1));
+        let mount = Mount::new("/a.flv".parse().unwrap(), Arc::default(), rendition);
+        let file = [&b"FLV\x01\x05\0\0\0\x09"[..], &[0; 4]].concat();
+        let avc = tag(9, 0, &[0x17, 0, 0, 0, 0, 1, 66, 0, 30, 0xff, 0xe0, 0]);
+        let aac = tag(8, 0, &[0xaf, 0, 0x12, 0x10]);
+        for (codecs, fits) in [(vec![Codec::H264, Codec::Aac], true), (vec![Codec::H265, Codec::Aac], false)]
+        {
+            let (epoch, _) =
+                mount.claim(Source::new(Origin::Rtmp, "video/x-flv", SystemTime::UNIX_EPOCH)).unwrap();
+            mount.expect(epoch, codecs);
+            let fed = mount.feed(epoch, &[file.clone(), aac.clone(), avc.clone(), aac.clone()].concat());
+            assert_eq!(fed.is_ok(), fits);
+            assert_eq!(mount.source().is_some(), fits);
+            mount.release(epoch, Instant::now());
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The mounts of a server by name: find, claim, list; nothing else.
 
-use crate::{Config, Mount, MountName, Refused, Rendition, Source, rendition::RenditionId, slate};
+use crate::{
+    Config, Mount, MountName, Refused, Rendition, Source, rendition::RenditionId, slate, slate::Slate,
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -67,9 +69,14 @@ impl Mounts {
         }
         let mount = self.open(name, config);
         let source = source.overridden_by(&mount.policy());
-        let fits = if name.is_internal() { Ok(()) } else { fits(&mount, &source) };
-        match fits.and_then(|()| mount.claim(source)) {
+        let clip = mount.policy().always_on.clone().filter(|_| !name.is_internal());
+        // one that cannot be looked at is not played either
+        let slate = clip.and_then(|clip| slate::look(&clip).ok());
+        match fits(slate.as_ref(), &source).and_then(|()| mount.claim(source)) {
             Ok((epoch, let_go)) => {
+                if let Some(slate) = slate {
+                    mount.expect(epoch, slate.codecs);
+                }
                 self.touch();
                 Ok(Claim { mount, epoch, let_go, mounts: self.clone() })
             }
@@ -116,10 +123,9 @@ impl Mounts {
 }
 
 /// Whether the clip that stands in for `source` is of its container, if there is one.
-fn fits(mount: &Mount, source: &Source) -> Result<(), Refused> {
-    let policy = mount.policy();
-    match policy.always_on.as_deref().and_then(slate::format) {
-        Some(slate) if slate != source.format => Err(Refused::Unlike(slate.content_type())),
+fn fits(slate: Option<&Slate>, source: &Source) -> Result<(), Refused> {
+    match slate {
+        Some(slate) if slate.format != source.format => Err(Refused::Unlike(slate.format.content_type())),
         _ => Ok(()),
     }
 }

@@ -43,13 +43,6 @@ pub fn look(path: &Path) -> Result<Slate, String> {
     Ok(Slate { format, codecs })
 }
 
-/// The container of the file at `path`, by its first bytes.
-pub fn format(path: &Path) -> Option<Format> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
-    Format::probe(&bytes)
-}
-
 impl Slate {
     /// Its codecs, as one says them.
     pub fn spoken(&self) -> String {
@@ -60,5 +53,3 @@ impl Slate {
 
 /// Every track has its first frame there.
 const FIRST: u64 = 4 << 20;
-/// A title in front of the frames included.
-const HEAD: u64 = 64 << 10;
