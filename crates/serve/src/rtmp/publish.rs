@@ -55,6 +55,7 @@ pub(super) async fn admit(
 /// Carries the encoder's tags into its mount until one of them ends.
 pub(super) async fn carry(talk: &mut Talk, claim: Claim, station: &Arc<Station>) {
     talk.session.accept();
+    talk.widen();
     let (mount, peer) = (claim.mount().clone(), talk.peer);
     tracing::info!(mount = %mount.name, %peer, "source came");
     let mut tape = Tape::new();

@@ -57,7 +57,7 @@ impl Talk {
             stream,
             began: Instant::now(),
             unsent: Bytes::new(),
-            buffer: vec![0; READ],
+            buffer: vec![0; STRANGER],
         })
     }
 
@@ -78,6 +78,11 @@ impl Talk {
                 None => self.listen(due).await?,
             }
         }
+    }
+
+    /// Reads more at once from now on: it is an encoder.
+    pub(super) fn widen(&mut self) {
+        self.buffer = vec![0; READ];
     }
 
     /// Ends the session well, and the connection.
@@ -147,7 +152,9 @@ fn written(session: &mut Session) -> Bytes {
 
 /// Why clients are to connect anew.
 pub(super) const STOPS: &str = "the server stops";
-/// One read: a few pictures.
+/// One read before it is known what a client wants; a player says no more than this, and has it for a moment only.
+const STRANGER: usize = 4 * 1024;
+/// One read of an encoder: a few pictures.
 const READ: usize = 64 * 1024;
 /// How long a client may take to read a few hundred bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
