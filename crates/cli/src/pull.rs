@@ -32,7 +32,7 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Pull {
-    /// The stream's address (http, https, rtmp, rtmps, p2psp), or that of a playlist that names it or is HLS (.m3u8); or udp://239.1.2.3:5000, rtp://, or a session's .sdp
+    /// The stream's address (http, https, rtmp, rtmps, p2psp), or that of a playlist that names it or is HLS (.m3u8); or udp://239.1.2.3:5000, rtp://, or a session's .sdp, a file or an address
     url: Place,
     /// Where to: a file, or `-` for standard output; default a file named like the stream
     #[arg(short, long, value_name = "FILE")]
@@ -82,6 +82,24 @@ impl FromStr for Place {
     }
 }
 
+impl Place {
+    /// The same, or the session that a server describes there (`http://host/NAME.sdp`).
+    async fn described(self, client: &Client) -> Result<Place> {
+        match self {
+            Place::Server(url) if url.path().ends_with(".sdp") && url.scheme().starts_with("http") => {
+                let text = async { client.get(&url, &[]).await?.text(LONGEST_SDP).await };
+                let text = text.await.with_context(|| format!("cannot get {url}"))?;
+                let session = Session::parse(&text).with_context(|| url.to_string())?;
+                Ok(Place::Datagrams(Box::new(session)))
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+/// A session's description is a few hundred bytes.
+const LONGEST_SDP: usize = 64 << 10;
+
 /// What `--json` tells at the end.
 #[derive(Debug, Default, Serialize)]
 struct Statistics {
@@ -129,7 +147,9 @@ impl Pull {
     /// # Errors
     /// When the file cannot be written, the server has no such stream, or the network fails for too long.
     pub async fn run(self, console: Console) -> Result<()> {
-        let url = match self.url {
+        let patience = Patience { silence: self.timeout, answer: self.timeout, connect: self.timeout };
+        let client = Client::new(AGENT, patience);
+        let url = match self.url.described(&client).await? {
             Place::Server(url) => url,
             Place::Datagrams(session) => {
                 let named = Url::parse("file:///stream.ts")?;
@@ -151,10 +171,9 @@ impl Pull {
                 () = run::stopped_or_q() => Ended::Stopped,
             }
         };
-        let patience = Patience { silence: self.timeout, answer: self.timeout, connect: self.timeout };
         let mut run = Run {
             console,
-            client: Client::new(AGENT, patience),
+            client,
             began: Instant::now(),
             seen: Statistics { url: url.to_string(), ..Statistics::default() },
             stop: std::pin::pin!(stop),

@@ -191,6 +191,8 @@ fn a_mount_is_sent_described_announced_and_heard_by_another() -> Result<()> {
     // through the group to the other mount, and from there by datagrams and over HTTP
     let again = desk.path("again.ts");
     let mut pulled = pull(&net, "udp://239.255.7.3:5030", "4s", &again)?;
+    let by_address = desk.path("address.ts");
+    let mut told = pull(&net, &format!("http://{address}/out.flv.sdp"), "4s", &by_address)?;
     let over_http = eventually("the other mount", || {
         let bytes = curl("/in.ts", "4")?;
         Ok((bytes.len() > 100_000).then_some(bytes))
@@ -201,8 +203,8 @@ fn a_mount_is_sent_described_announced_and_heard_by_another() -> Result<()> {
         let (good, said) = program.wait()?;
         ensure!(good, "{said}");
     }
-    ensure!(report(&mut pulled)?["lost"] == 0);
-    for file in [saved, announced, again, file] {
+    ensure!(report(&mut pulled)?["lost"] == 0 && report(&mut told)?["lost"] == 0);
+    for file in [saved, announced, again, by_address, file] {
         has_both(&file)?;
     }
     let status = String::from_utf8(curl("/api/v1/mounts/in.ts", "5")?)?;

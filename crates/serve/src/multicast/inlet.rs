@@ -123,6 +123,28 @@ mod tests {
         assert_eq!(sizes, [7 * PACKET, PACKET, 7 * PACKET]);
     }
 
+    /// A stream of RTP among 100,000 datagrams of junk: the stream is whole, and of the junk nothing is kept.
+    #[test]
+    fn a_flood_of_junk_is_counted_and_leaves_nothing_behind() {
+        let (mut inlet, now) = (Inlet::new(Packing::Udp), Instant::now());
+        let noise: Vec<u8> =
+            (0..1_400u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x7e).collect();
+        let mut heard = 0;
+        for number in 0..100_000u32 {
+            let start = number as usize % 700;
+            inlet.push(now, &noise[start..start + number as usize % 700]);
+            if number % 1_000 == 0 {
+                let sequence = (number / 1_000) as u16;
+                let header = Header { payload: 33, sequence, timestamp: 0, source: 1 }.to_bytes();
+                inlet.push(now, &[&header[..], &packets(7)].concat());
+                heard += std::iter::from_fn(|| inlet.poll(now)).count();
+            }
+            assert_eq!(inlet.ready.capacity(), 0, "junk is not kept");
+        }
+        assert_eq!(heard, 100);
+        assert_eq!(inlet.stats(), Stats { datagrams: 100, junk: 100_000, lost: 0, reordered: 0 });
+    }
+
     #[test]
     fn an_address_of_rtp_takes_nothing_else() {
         let mut inlet = Inlet::new(Packing::Rtp);
