@@ -109,7 +109,7 @@ impl List {
     /// segments before the end (RFC 8216 6.3.3).
     fn start(&self) -> Number {
         let newest = || self.pieces.iter().rev().find(|piece| piece.begins);
-        let behind = || self.pieces.iter().rev().take(3).last();
+        let behind = || self.pieces.get(self.pieces.len().saturating_sub(3));
         let first = if self.waits { newest() } else { behind() };
         first.map_or((0, 0), |piece| piece.number)
     }
