@@ -12,6 +12,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let began = Instant::now();
         let report = Simulation::new(began, scenario)?.finish();
         println!("{path}: {} in {:.1} s, hash {}", report.name, began.elapsed().as_secs_f64(), report.hash);
+        if std::env::var_os("SECONDS_TOO").is_some() {
+            report.seconds.iter().for_each(|second| println!("  {second:?}"));
+        }
         for (name, figure) in &report.figures {
             println!("  {name:<20} {figure:.6}");
         }

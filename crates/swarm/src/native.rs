@@ -7,6 +7,7 @@
 
 pub mod peer;
 mod playout;
+mod ring;
 pub mod seal;
 pub mod splitter;
 mod trees;

@@ -1,21 +1,26 @@
 //! The native peer: joins, checks what it gets, passes it on down its stripes, asks for what is missing, and plays.
 
+mod ask;
+mod head;
 mod links;
 mod missing;
 mod moved;
 mod proof;
+mod stats;
 
 use super::{
     playout::{Next, Playout},
+    ring::Ring,
     seal::Key,
-    wire::{ENTRY, FORGERY, LONGEST, Message, NONE, Sealed, Ticket},
+    wire::{ENTRY, LONGEST, Message, NONE, Sealed, Ticket},
 };
 use bytes::{Bytes, BytesMut};
+use head::Head;
 use levada_link::{Chance, Input, Machine, Output, Transmit};
 use links::{Children, Stripe};
 use missing::Missing;
 use proof::Proofs;
-use serde::Serialize;
+pub use stats::Stats;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -66,57 +71,6 @@ pub enum Event {
     Left,
 }
 
-/// What it counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// Chunks played.
-    pub played: u64,
-    /// Chunks that did not come in time.
-    pub lost: u64,
-    /// Chunks that had not come before.
-    pub received: u64,
-    /// Chunks that were there already.
-    pub duplicates: u64,
-    /// Chunks that are not the splitter's: thrown away.
-    pub forged: u64,
-    /// Bytes of datagrams sent and received.
-    pub sent_bytes: u64,
-    /// See `sent_bytes`.
-    pub received_bytes: u64,
-    /// Chunks asked for.
-    pub asked: u64,
-    /// Chunks given to who asked.
-    pub given: u64,
-    /// Subscriptions refused for a bad ticket.
-    pub refused: u64,
-    /// How often it joined.
-    pub joins: u64,
-    /// The most that a chunk had been passed on.
-    pub hops: u8,
-}
-
-impl std::ops::Add for Stats {
-    type Output = Stats;
-
-    /// Sums; of hops, the most.
-    fn add(self, other: Stats) -> Stats {
-        Stats {
-            played: self.played + other.played,
-            lost: self.lost + other.lost,
-            received: self.received + other.received,
-            duplicates: self.duplicates + other.duplicates,
-            forged: self.forged + other.forged,
-            sent_bytes: self.sent_bytes + other.sent_bytes,
-            received_bytes: self.received_bytes + other.received_bytes,
-            asked: self.asked + other.asked,
-            given: self.given + other.given,
-            refused: self.refused + other.refused,
-            joins: self.joins + other.joins,
-            hops: self.hops.max(other.hops),
-        }
-    }
-}
-
 /// A native peer.
 pub struct Peer {
     config: Config,
@@ -128,7 +82,7 @@ pub struct Peer {
     missing: Missing,
     playout: Playout,
     /// The chunks that came last, for who misses them: as many as configured, the oldest leave first.
-    recent: VecDeque<(u64, Sealed)>,
+    recent: Ring<Bytes>,
     head: Head,
     highest: u64,
     /// Where a player may begin, as the splitter said at the door.
@@ -138,6 +92,8 @@ pub struct Peer {
     alive: Instant,
     /// When it next tells how it goes.
     reports: Instant,
+    /// When its parents were shown last that it lives.
+    kept: Instant,
     out: VecDeque<Output<Event>>,
     stats: Stats,
 }
@@ -156,14 +112,6 @@ enum Phase {
         time: u32,
     },
     Left,
-}
-
-#[derive(Default)]
-struct Head {
-    wanted: usize,
-    got: BytesMut,
-    asked: Option<Instant>,
-    told: bool,
 }
 
 impl Config {
@@ -187,7 +135,7 @@ impl Peer {
             proofs: Proofs::new(config.key),
             missing: Missing::default(),
             playout: Playout::new(config.patience),
-            recent: VecDeque::new(),
+            recent: Ring::new(config.kept),
             head: Head::default(),
             highest: 0,
             entry: NONE,
@@ -195,6 +143,7 @@ impl Peer {
             tick: now,
             alive: now,
             reports: now,
+            kept: now,
             out: VecDeque::new(),
             stats: Stats::default(),
             config,
@@ -217,7 +166,7 @@ impl Peer {
 
     /// What it counts.
     pub fn stats(&self) -> Stats {
-        self.stats
+        Stats { checked: self.proofs.checked, ..self.stats }
     }
 
     /// Its children over all stripes.
@@ -227,6 +176,11 @@ impl Peer {
 
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
         self.stats.received_bytes += bytes.len() as u64;
+        if let Some(number) = Sealed::number(bytes)
+            && self.is_known(now, from, number)
+        {
+            return;
+        }
         let Some(message) = Message::read(bytes) else { return };
         let from_splitter = from == self.config.splitter;
         match message {
@@ -243,7 +197,9 @@ impl Peer {
             }
             Message::Subscribe { stripe, ticket } => self.accept_neighbor(now, from, stripe, &ticket),
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
-            Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed),
+            Message::Introduce { child } if from_splitter => self.say(child, &Message::Punch),
+            Message::Keep { stripes } => self.children.keep(now, from, stripes),
+            Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed, bytes),
             Message::Nack(numbers) => self.give(now, from, &numbers),
             Message::Move { to, key, until, signature } if from_splitter => {
                 self.move_on(now, to, &key, until, &signature);
@@ -331,6 +287,21 @@ impl Peer {
         }
     }
 
+    /// Shows its parents that it lives.
+    fn keep_parents(&mut self) {
+        let parents: Vec<_> =
+            self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
+        for (first, parent) in parents.iter().enumerate() {
+            let Some(to) = parent.filter(|parent| *parent != self.config.splitter) else { continue };
+            if parents[..first].contains(parent) {
+                continue;
+            }
+            let same = parents.iter().enumerate().filter(|(_, other)| *other == parent);
+            let stripes = same.fold(0, |bits, (at, _)| bits | 1u64 << at);
+            self.say(to, &Message::Keep { stripes });
+        }
+    }
+
     fn unsubscribe(&mut self, stripe: usize) {
         if let Some((parent, _)) =
             self.stripes[stripe].parent.take().filter(|(parent, _)| *parent != self.config.splitter)
@@ -347,27 +318,35 @@ impl Peer {
         }
         let clock = time + now.saturating_duration_since(joined).as_secs() as u32;
         let statement = Ticket::statement(from, me, stripe, ticket.until);
-        let good =
-            ticket.until >= clock && self.children.len() < usize::from(self.config.slots) + SPARE_SLOTS;
-        if !good || !self.proofs.verify(&statement, &ticket.signature) {
+        if ticket.until < clock || !self.proofs.verify(&statement, &ticket.signature) {
             self.stats.refused += 1;
             return;
+        }
+        if self.children.len() >= usize::from(self.config.slots) + SPARE_SLOTS {
+            // Where some died, the splitter knows sooner.
+            self.children.drop_quietest();
         }
         self.children.add(now, stripe, from, *ticket);
     }
 
+    /// A chunk that was here before is counted, and shows that who sent it lives.
+    fn is_known(&mut self, now: Instant, from: SocketAddr, number: u64) -> bool {
+        let known = self.recent.get(number).is_some() || self.playout.has(number);
+        let stripes = self.stripes.len() as u64;
+        if known && let Some(stripe) = number.checked_rem(stripes) {
+            self.stats.duplicates += 1;
+            self.stripes[stripe as usize].note(now, from, number);
+        }
+        known
+    }
+
     /// RECEIVE_CHUNK_AND_FLOOD: what is the splitter's and new goes to the children of its stripe, and is played.
-    fn receive_chunk_and_flood(&mut self, now: Instant, from: SocketAddr, sealed: Sealed) {
+    fn receive_chunk_and_flood(&mut self, now: Instant, from: SocketAddr, sealed: Sealed, bytes: &Bytes) {
         if self.stripes.is_empty() {
             return;
         }
         let number = sealed.number;
         let stripe = (number % self.stripes.len() as u64) as usize;
-        if self.recent.iter().rev().any(|(held, _)| *held == number) || self.playout.has(number) {
-            self.stats.duplicates += 1;
-            self.stripes[stripe].note(now, from, number);
-            return;
-        }
         if sealed.hops >= MOST_HOPS || !self.proofs.check(&sealed) {
             self.stats.forged += 1;
             self.stripes.iter_mut().for_each(|stripe| stripe.accuse(from));
@@ -387,16 +366,13 @@ impl Peer {
                 .for_each(|gone| self.missing.note(now, gone));
         }
         self.highest = self.highest.max(number);
-        self.flood(now, stripe as u8, from, &sealed);
-        self.playout.put(now, number, sealed.flags & ENTRY != 0, sealed.data.clone());
-        if self.recent.len() >= self.config.kept.max(1) {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((number, sealed));
+        self.flood(now, stripe as u8, from, bytes);
+        self.playout.put(now, number, sealed.flags & ENTRY != 0, sealed.data);
+        self.recent.put(number, bytes.clone());
         self.play(now);
     }
 
-    fn flood(&mut self, now: Instant, stripe: u8, from: SocketAddr, sealed: &Sealed) {
+    fn flood(&mut self, now: Instant, stripe: u8, from: SocketAddr, bytes: &Bytes) {
         if self.config.conduct == Conduct::FreeRider {
             return;
         }
@@ -404,50 +380,15 @@ impl Peer {
         if children.is_empty() {
             return;
         }
-        let bytes = self.as_it_goes_on(sealed);
+        let bytes = self.as_it_goes_on(bytes);
         children.into_iter().for_each(|child| self.send(child, bytes.clone()));
     }
 
-    fn as_it_goes_on(&self, sealed: &Sealed) -> Bytes {
-        if self.config.conduct == Conduct::Polluter {
-            let data = vec![FORGERY; sealed.data.len()].into();
-            return Sealed { data, ..sealed.clone() }.write(sealed.hops + 1);
+    fn as_it_goes_on(&self, bytes: &Bytes) -> Bytes {
+        match self.config.conduct {
+            Conduct::Polluter => Sealed::forged(bytes),
+            Conduct::Honest | Conduct::FreeRider => Sealed::passed_on(bytes),
         }
-        sealed.write(sealed.hops + 1)
-    }
-
-    /// Somebody misses chunks: gets those that are here, if it is a neighbour.
-    fn give(&mut self, now: Instant, to: SocketAddr, numbers: &[u64]) {
-        let is_parent =
-            self.stripes.iter().any(|stripe| stripe.parent.is_some_and(|(parent, _)| parent == to));
-        if self.config.conduct == Conduct::FreeRider || !is_parent && !self.children.has(now, to) {
-            return;
-        }
-        for number in numbers.iter().take(GIVEN) {
-            let Some((_, sealed)) = self.recent.iter().rev().find(|(held, _)| held == number) else {
-                continue;
-            };
-            let bytes = self.as_it_goes_on(sealed);
-            self.stats.given += 1;
-            self.send(to, bytes);
-        }
-    }
-
-    /// A newcomer that became a child wants what came before it; once.
-    fn give_backlog(&mut self, now: Instant, to: SocketAddr, stripe: u8, at: u64) {
-        if self.config.conduct == Conduct::FreeRider || !self.children.may_have_backlog(now, stripe, to) {
-            return;
-        }
-        let stripes = self.stripes.len() as u64;
-        let wanted = |number: u64| number >= at && number % stripes == u64::from(stripe);
-        let backlog: Vec<_> = self
-            .recent
-            .iter()
-            .filter(|(number, _)| wanted(*number))
-            .map(|(_, sealed)| self.as_it_goes_on(sealed))
-            .collect();
-        self.stats.given += backlog.len() as u64;
-        backlog.into_iter().for_each(|bytes| self.send(to, bytes));
     }
 
     fn play(&mut self, now: Instant) {
@@ -477,32 +418,6 @@ impl Peer {
         }
     }
 
-    fn want_head(&mut self, now: Instant) {
-        if self.head.got.len() < self.head.wanted {
-            self.head.asked = Some(now);
-            let from = self.head.got.len() as u32;
-            self.say(self.config.splitter, &Message::HeadWanted { from });
-        }
-    }
-
-    fn take_head(&mut self, now: Instant, at: u32, total: u32, bytes: &[u8]) {
-        if self.head.told || total as usize > LONGEST_HEAD || bytes.len() > LONGEST {
-            return;
-        }
-        if total as usize != self.head.wanted {
-            // Another head by now.
-            self.head = Head { wanted: total as usize, ..Head::default() };
-        }
-        if at as usize == self.head.got.len() {
-            self.head.got.extend_from_slice(bytes);
-            self.head.asked = None;
-            if self.head.got.len().is_multiple_of(HEAD_PARTS * LONGEST) {
-                // All that one question is answered with is here.
-                self.want_head(now);
-            }
-        }
-    }
-
     fn wake(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Left => {}
@@ -523,7 +438,10 @@ impl Peer {
             }
             Phase::Joining { .. } => {}
             Phase::Member { .. } if self.tick <= now => self.look_around(now),
-            Phase::Member { .. } => self.play(now),
+            Phase::Member { .. } => {
+                self.ask(now);
+                self.play(now);
+            }
         }
     }
 
@@ -549,11 +467,16 @@ impl Peer {
         let due = now.saturating_duration_since(self.alive);
         if due >= ALIVE || missing != 0 && due >= COMPLAIN {
             self.alive = now;
-            self.say(self.config.splitter, &Message::Alive { missing });
-            (0..self.stripes.len()).for_each(|stripe| self.subscribe(stripe));
+            let fresh = (0..).zip(&self.stripes).filter(|(_, stripe)| stripe.fresh);
+            let waiting = fresh.fold(0, |bits, (at, _)| bits | 1u64 << at);
+            self.say(self.config.splitter, &Message::Alive { missing, waiting });
+        }
+        if now.saturating_duration_since(self.kept) >= KEEP {
+            self.kept = now;
+            self.keep_parents();
         }
         for stripe in 0..self.stripes.len() {
-            if self.stripes[stripe].fresh {
+            if self.stripes[stripe].fresh || self.stripes[stripe].is_quiet(now) {
                 self.subscribe(stripe);
             }
         }
@@ -569,21 +492,6 @@ impl Peer {
         }
         self.ask(now);
         self.play(now);
-    }
-
-    /// Asks neighbours for what is missing, and the splitter where that did not help.
-    fn ask(&mut self, now: Instant) {
-        let playout = &self.playout;
-        self.missing.forget(|number| playout.has(number));
-        let mut neighbors: Vec<_> = self.stripes.iter().filter_map(|stripe| Some(stripe.parent?.0)).collect();
-        neighbors.retain(|neighbor| *neighbor != self.config.splitter);
-        let splitter = self.config.splitter;
-        for (tries, numbers) in self.missing.due(now) {
-            let at = self.chance.below(neighbors.len() as u32) as usize;
-            let to = neighbors.get(at).copied().filter(|_| tries % 2 == 0).unwrap_or(splitter);
-            self.stats.asked += numbers.len() as u64;
-            self.say(to, &Message::Nack(numbers));
-        }
     }
 
     fn say(&mut self, to: SocketAddr, message: &Message) {
@@ -613,7 +521,9 @@ impl Machine for Peer {
         self.out.pop_front().unwrap_or_else(|| {
             let due = match &self.phase {
                 Phase::Joining { again, .. } => Some(*again),
-                Phase::Member { .. } => Some(self.tick),
+                Phase::Member { .. } => {
+                    Some(self.missing.soonest().map_or(self.tick, |ask| ask.min(self.tick)))
+                }
                 Phase::Left => None,
             };
             Output::Wait(due.map(|due| due.max(now)))
@@ -621,8 +531,10 @@ impl Machine for Peer {
     }
 }
 
-const TICK: Duration = Duration::from_millis(50);
-/// How often a member shows the splitter and its parents that it lives.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a member shows its parents that it lives.
+const KEEP: Duration = Duration::from_millis(650);
+/// How often a member shows the splitter that it lives.
 const ALIVE: Duration = Duration::from_millis(300);
 /// How soon it complains of a silent parent after that.
 const COMPLAIN: Duration = Duration::from_millis(100);

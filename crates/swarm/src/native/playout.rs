@@ -1,10 +1,8 @@
 //! Puts verified chunks in order, begins where a player may, and decides when a missing one is lost.
 
+use super::ring::Ring;
 use bytes::Bytes;
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Chunks that wait for those before them, and those played of late for neighbours that miss them.
 ///
@@ -14,7 +12,7 @@ pub(super) struct Playout {
     /// The next to be played; nothing until one is there at which a player may begin.
     next: Option<u64>,
     highest: u64,
-    waiting: BTreeMap<u64, Held>,
+    waiting: Ring<Held>,
     patience: Duration,
 }
 
@@ -34,7 +32,7 @@ pub(super) enum Next {
 
 impl Playout {
     pub(super) fn new(patience: Duration) -> Playout {
-        Playout { next: None, highest: 0, waiting: BTreeMap::new(), patience }
+        Playout { next: None, highest: 0, waiting: Ring::new(HELD as usize), patience }
     }
 
     /// Takes a chunk in; false where it is too late or too early for it.
@@ -43,22 +41,17 @@ impl Playout {
             return false;
         }
         self.highest = self.highest.max(number);
-        self.waiting.insert(number, Held { entry, data, came: now });
-        if self.next.is_none() && self.waiting.len() as u64 > HELD {
-            self.waiting.pop_first();
-        }
-        true
+        self.waiting.put(number, Held { entry, data, came: now })
     }
 
     /// Begins where a player may, once one of the chunks says so.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Next> {
         if self.next.is_none() {
-            self.next = self.waiting.iter().find(|(_, held)| held.entry).map(|(number, _)| *number);
-            let next = self.next?;
-            self.waiting = self.waiting.split_off(&next);
+            self.next = self.waiting.iter().find(|(_, held)| held.entry).map(|(number, _)| number);
+            self.waiting.forget_before(self.next?);
         }
         let next = self.next?;
-        if let Some(held) = self.waiting.remove(&next) {
+        if let Some(held) = self.waiting.take(next) {
             self.next = Some(next + 1);
             return Some(Next::Chunk(next, held.data));
         }
@@ -66,7 +59,7 @@ impl Playout {
             return None;
         }
         // A chunk is late from when the first came that is later, not from when its turn is: holes wait side by side.
-        let since = self.waiting.values().take(LOOKED_AT).map(|held| held.came).min();
+        let since = self.waiting.iter().take(LOOKED_AT).map(|(_, held)| held.came).min();
         if since.is_some_and(|since| now.saturating_duration_since(since) < self.patience) {
             return None;
         }
@@ -80,7 +73,7 @@ impl Playout {
 
     /// What waits, from where, for who wants to know what is missing.
     pub(super) fn has(&self, number: u64) -> bool {
-        self.next.is_some_and(|next| number < next) || self.waiting.contains_key(&number)
+        self.next.is_some_and(|next| number < next) || self.waiting.get(number).is_some()
     }
 }
 

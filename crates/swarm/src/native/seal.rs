@@ -64,6 +64,24 @@ impl Key {
         VerifyingKey::from_bytes(bytes).ok().map(Key::Ed25519)
     }
 
+    /// The leaf of a chunk; of a stand-in's, one of its ends alone.
+    pub fn leaf(self, number: u64, flags: u8, data: &[u8]) -> Hash {
+        match self {
+            Key::Ed25519(_) => leaf(number, flags, data),
+            Key::StandIn => {
+                let (head, tail) = (&data[..data.len().min(16)], &data[data.len().saturating_sub(4)..]);
+                let mut text = [0; 32];
+                text[..8].copy_from_slice(&number.to_be_bytes());
+                text[8] = flags;
+                text[9..9 + head.len()].copy_from_slice(head);
+                text[25..25 + tail.len()].copy_from_slice(tail);
+                let mut hash = [0; 16];
+                hash.copy_from_slice(&stand_in(&text)[..16]);
+                hash
+            }
+        }
+    }
+
     /// Whether `signature` is the splitter's of this text.
     pub fn verify(&self, text: &[u8], signature: &[u8; 64]) -> bool {
         match self {

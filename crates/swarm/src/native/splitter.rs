@@ -171,8 +171,9 @@ impl Splitter {
         let group = std::mem::take(&mut self.group);
         let first = self.number;
         since.iter().for_each(|since| self.dealt.note(first, *since));
+        let key = self.config.seal.key();
         let leaves =
-            group.iter().enumerate().map(|(at, (flags, data))| seal::leaf(first + at as u64, *flags, data));
+            group.iter().enumerate().map(|(at, (flags, data))| key.leaf(first + at as u64, *flags, data));
         let levels = seal::tree(leaves.collect());
         let Some(root) = levels.last().and_then(|top| top.first()) else { return };
         let count = group.len() as u8;
@@ -207,7 +208,7 @@ impl Splitter {
             }
             Message::Join { nonce, cookie, slots } => self.join(now, from, nonce, cookie, slots.into()),
             _ if !self.members.contains_key(&from) => {}
-            Message::Alive { missing } => self.alive(now, from, missing),
+            Message::Alive { missing, waiting } => self.alive(now, from, missing, waiting),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
             Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
             Message::Report(report) => self.told_of_itself(now, from, report),
@@ -259,12 +260,22 @@ impl Splitter {
         let statement = Ticket::statement(child, parent, stripe as u8, until);
         let ticket = Ticket { until, signature: self.config.seal.sign(&statement) };
         self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket });
+        if parent != self.config.here {
+            self.say(parent, &Message::Introduce { child });
+        }
     }
 
     /// A member lives, and perhaps hears nothing in some stripes.
-    fn alive(&mut self, now: Instant, from: SocketAddr, missing: u64) {
+    fn alive(&mut self, now: Instant, from: SocketAddr, missing: u64, waiting: u64) {
         let Some(member) = self.members.get_mut(&from) else { return };
         member.heard = now;
+        for stripe in (0..usize::from(self.config.stripes)).filter(|stripe| waiting >> stripe & 1 == 1) {
+            // What told it its parent may be lost.
+            let told = self.moved.get(&(stripe, from)).map(|told| now.saturating_duration_since(*told));
+            if told.is_some_and(|told| told >= TOLD) {
+                self.give_parent(now, from, stripe, self.trees.parent(stripe, from));
+            }
+        }
         for stripe in (0..usize::from(self.config.stripes)).filter(|stripe| missing >> stripe & 1 == 1) {
             self.complaints.entry((stripe, from)).or_insert(now);
         }
@@ -278,6 +289,10 @@ impl Splitter {
         let ripe: Vec<(usize, SocketAddr)> = ripe.map(|(complaint, _)| *complaint).collect();
         let mut moves = Vec::new();
         for (stripe, child) in &ripe {
+            if self.moved.contains_key(&(*stripe, *child)) {
+                // What it says may be older than its last move.
+                continue;
+            }
             let parent = self.trees.parent(*stripe, *child);
             let is_helped = |parent| {
                 let place = (*stripe, parent);
@@ -303,8 +318,11 @@ impl Splitter {
         for number in numbers {
             let first = self.kept.front().map_or(0, |kept| kept.number);
             let within = self.stats.repaired * self.config.repair_share < self.stats.chunks + REPAIR_BURST;
+            let stripe = (number % u64::from(self.config.stripes)) as usize;
+            // Whom it feeds itself has it from nobody else, and all below wait for it.
+            let is_root = self.trees.roots(stripe).any(|root| root == from);
             let found = number.checked_sub(first).and_then(|at| self.kept.get_mut(at as usize));
-            let Some(kept) = found.filter(|_| within) else {
+            let Some(kept) = found.filter(|_| within || is_root) else {
                 self.stats.unrepaired += 1;
                 continue;
             };
@@ -314,7 +332,6 @@ impl Splitter {
             }
             kept.again = Some(now);
             let bytes = kept.bytes.clone();
-            let stripe = (number % u64::from(self.config.stripes)) as usize;
             let mut to = vec![from];
             if before.is_none() {
                 to.extend(self.trees.roots(stripe).filter(|root| *root != from));
@@ -430,6 +447,8 @@ const MOST_SLOTS: usize = 64;
 const TICKET_LASTS: u32 = 3_600;
 /// So long others may say that they hear nothing either.
 const RIPE: Duration = Duration::from_millis(150);
+/// After so long a member that heard nothing from its parent is told again who that is.
+const TOLD: Duration = Duration::from_millis(150);
 /// So long it takes until the children of one with a new parent hear something again.
 const MOVING: Duration = Duration::from_millis(600);
 /// Chunks of a stripe that a newcomer gets at once, at most.

@@ -62,6 +62,11 @@ pub enum Message {
         /// From the splitter.
         ticket: Ticket,
     },
+    /// A child lives, and goes on wanting these stripes with the tickets that it showed.
+    Keep {
+        /// A bit for each stripe.
+        stripes: u64,
+    },
     /// A child does not want a stripe any longer.
     Unsubscribe {
         /// Which stripe.
@@ -75,7 +80,16 @@ pub enum Message {
     Alive {
         /// A bit for each stripe.
         missing: u64,
+        /// Those in which nothing came from the parent yet.
+        waiting: u64,
     },
+    /// A child is about to come: something sent to it opens the ways that let in only who was spoken to.
+    Introduce {
+        /// Where it comes from.
+        child: SocketAddr,
+    },
+    /// Says nothing, but opens a way.
+    Punch,
     /// A member leaves.
     Goodbye,
     /// The head of the stream from this byte on is wanted.
@@ -209,16 +223,26 @@ impl Message {
                 out.put_slice(&[5, *stripe]);
                 ticket.put(&mut out);
             }
+            Message::Keep { stripes } => {
+                out.put_u8(14);
+                out.put_u64(*stripes);
+            }
             Message::Unsubscribe { stripe } => out.put_slice(&[6, *stripe]),
             Message::Chunk(sealed) => return sealed.write(sealed.hops),
             Message::Nack(numbers) => {
                 out.put_u8(8);
                 numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
             }
-            Message::Alive { missing } => {
+            Message::Alive { missing, waiting } => {
                 out.put_u8(9);
                 out.put_u64(*missing);
+                out.put_u64(*waiting);
             }
+            Message::Introduce { child } => {
+                out.put_u8(15);
+                put_address(&mut out, *child);
+            }
+            Message::Punch => out.put_u8(16),
             Message::Goodbye => out.put_u8(10),
             Message::HeadWanted { from } => {
                 out.put_u8(11);
@@ -280,13 +304,16 @@ impl Message {
                 let numbers: Vec<_> = std::iter::from_fn(|| reader.u64()).take(MOST_NACKED).collect();
                 Message::Nack(numbers)
             }
-            9 => Message::Alive { missing: reader.u64()? },
+            9 => Message::Alive { missing: reader.u64()?, waiting: reader.u64()? },
+            15 => Message::Introduce { child: address(&mut reader)? },
+            16 => Message::Punch,
             10 => Message::Goodbye,
             11 => Message::HeadWanted { from: reader.u32()? },
             12 => {
                 let (from, total) = (reader.u32()?, reader.u32()?);
                 Message::HeadPart { from, total, bytes: bytes.slice_ref(reader.rest()) }
             }
+            14 => Message::Keep { stripes: reader.u64()? },
             13 => Message::Backlog { stripe: reader.u8()?, from: reader.u64()? },
             40 => Message::Move {
                 to: address(&mut reader)?,
@@ -309,7 +336,8 @@ impl Ticket {
     /// What is signed.
     pub fn statement(child: SocketAddr, parent: SocketAddr, stripe: u8, until: u32) -> Bytes {
         let mut out = BytesMut::from(&b"levada swarm ticket 1"[..]);
-        put_address(&mut out, child);
+        // Of the child its host alone: behind some NATs each of its parents sees it at another port.
+        put_address(&mut out, SocketAddr::new(child.ip(), 0));
         put_address(&mut out, parent);
         out.put_u8(stripe);
         out.put_u32(until);
@@ -327,6 +355,31 @@ impl Ticket {
 }
 
 impl Sealed {
+    /// The number of a datagram that is a chunk.
+    pub fn number(datagram: &[u8]) -> Option<u64> {
+        let (kind, number) = (datagram.first()?, datagram.get(6..14)?);
+        (*kind == 7).then(|| number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    }
+
+    /// A datagram that is a chunk as it goes on: with one more hop behind it.
+    pub fn passed_on(datagram: &[u8]) -> Bytes {
+        let mut out = BytesMut::from(datagram);
+        if let Some(hops) = out.get_mut(2) {
+            *hops = hops.saturating_add(1);
+        }
+        out.freeze()
+    }
+
+    /// The same with other content: what a polluter does, in simulations.
+    pub fn forged(datagram: &[u8]) -> Bytes {
+        let mut out = BytesMut::from(&Sealed::passed_on(datagram)[..]);
+        let header = 14 + 16 * usize::from(datagram.get(5).copied().unwrap_or_default()) + 64;
+        if let Some(data) = out.get_mut(header..) {
+            data.fill(FORGERY);
+        }
+        out.freeze()
+    }
+
     /// The chunk as it goes on, with one more hop behind it or not.
     pub fn write(&self, hops: u8) -> Bytes {
         let mut out = BytesMut::with_capacity(80 + 16 * self.siblings.len() + self.data.len());

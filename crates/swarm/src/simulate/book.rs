@@ -19,6 +19,8 @@ pub(super) struct Book {
     pub(super) start: Histogram,
     pub(super) played: u64,
     pub(super) lost: u64,
+    /// Of those who were there when measuring began: played, lost.
+    pub(super) old: (u64, u64),
     pub(super) never_began: u64,
     pub(super) forged_played: u64,
     /// When the last chunk was fed that somebody missed or got late, after `since`.
@@ -84,6 +86,7 @@ impl Book {
             return;
         }
         let lag = now.saturating_sub(fed);
+        self.old.0 += u64::from(seat.joined < self.settle);
         self.played += 1;
         self.lag.add(lag / 1_000);
         self.second.played += 1;
@@ -99,6 +102,7 @@ impl Book {
         let fed = self.fed.get(number as usize).copied().unwrap_or_default();
         if seat.honest && fed >= self.settle {
             self.lost += 1;
+            self.old.1 += u64::from(seat.joined < self.settle);
             self.second.lost += 1;
             self.harm(fed);
         }

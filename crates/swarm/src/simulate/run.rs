@@ -211,6 +211,7 @@ impl Simulation {
         let config = peer::Config {
             slots: peers.slots,
             patience: self.scenario.team.patience,
+            kept: (self.scenario.stream.chunks * KEPT).clamp(64.0, 4_096.0) as usize,
             conduct: peers.conduct.into(),
             ..peer::Config::new(SOURCE.address())
         };
@@ -312,6 +313,8 @@ impl Simulation {
 
 /// The splitter is the first host.
 const SOURCE: HostId = HostId(0);
+/// So many seconds of the stream a peer keeps for others.
+const KEPT: f64 = 3.0;
 const SECOND: u64 = 1_000_000_000;
 /// So long who leaves politely is still there, for what is under way.
 const FAREWELL: u64 = 50_000_000;

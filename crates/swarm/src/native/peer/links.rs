@@ -42,10 +42,15 @@ impl Stripe {
         self.forged += u32::from(self.parent.is_some_and(|(parent, _)| parent == from));
     }
 
-    /// Whether the parent is silent while the others are four rounds further, or forges.
+    /// Whether nothing came for so long that the parent may have forgotten this child.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) >= QUIET
+    }
+
+    /// Whether the parent is silent while the others are some rounds further, or forges.
     pub(super) fn is_silent(&self, now: Instant, highest: u64, stripes: u64) -> bool {
         let behind = highest.saturating_sub(self.newest.unwrap_or(0));
-        let silent = now.saturating_duration_since(self.heard) >= SILENCE && behind >= 4 * stripes;
+        let silent = now.saturating_duration_since(self.heard) >= SILENCE && behind >= ROUNDS * stripes;
         silent || self.forged >= FORGED
     }
 }
@@ -71,6 +76,15 @@ impl Children {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// A child lives and goes on wanting stripes.
+    pub(super) fn keep(&mut self, now: Instant, child: SocketAddr, stripes: u64) {
+        for stripe in (0..64).filter(|stripe| stripes >> stripe & 1 == 1) {
+            if let Some(known) = self.0.get_mut(&(stripe, child)) {
+                known.heard = now;
+            }
         }
     }
 
@@ -102,6 +116,12 @@ impl Children {
         self.0.retain(|_, child| child.lives(now));
     }
 
+    /// The child that was not heard for longest is one no more.
+    pub(super) fn drop_quietest(&mut self) {
+        let quietest = self.0.iter().min_by_key(|(_, child)| child.heard).map(|(child, _)| *child);
+        quietest.and_then(|child| self.0.remove(&child));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -114,6 +134,9 @@ impl Child {
 }
 
 const SILENCE: Duration = Duration::from_millis(400);
+const QUIET: Duration = Duration::from_millis(250);
+/// Where packets are lost here and there, so many chunks of a stripe in a row are not.
+const ROUNDS: u64 = 6;
 const FORGED: u32 = 2;
-/// A child that does not renew its wish for so long is gone.
-const DEAD: Duration = Duration::from_millis(1_000);
+/// A child that does not renew its wish for so long is gone: three times missed.
+const DEAD: Duration = Duration::from_millis(2_000);

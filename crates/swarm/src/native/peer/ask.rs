@@ -1,0 +1,69 @@
+//! Asking neighbours for what is missing, and giving them what they miss.
+
+use super::*;
+use std::collections::BTreeMap;
+
+impl Peer {
+    /// Somebody misses chunks: gets those that are here, if it is a neighbour.
+    pub(super) fn give(&mut self, now: Instant, to: SocketAddr, numbers: &[u64]) {
+        let is_parent =
+            self.stripes.iter().any(|stripe| stripe.parent.is_some_and(|(parent, _)| parent == to));
+        if self.config.conduct == Conduct::FreeRider || !is_parent && !self.children.has(now, to) {
+            return;
+        }
+        for number in numbers.iter().take(GIVEN) {
+            let Some(bytes) = self.recent.get(*number).map(|bytes| self.as_it_goes_on(bytes)) else {
+                continue;
+            };
+            self.stats.given += 1;
+            self.send(to, bytes);
+        }
+    }
+
+    /// A newcomer that became a child wants what came before it; once.
+    pub(super) fn give_backlog(&mut self, now: Instant, to: SocketAddr, stripe: u8, at: u64) {
+        if self.config.conduct == Conduct::FreeRider || !self.children.may_have_backlog(now, stripe, to) {
+            return;
+        }
+        let stripes = self.stripes.len() as u64;
+        let wanted = |number: u64| number >= at && number % stripes == u64::from(stripe);
+        let backlog: Vec<_> = self
+            .recent
+            .iter()
+            .filter(|(number, _)| wanted(*number))
+            .map(|(_, bytes)| self.as_it_goes_on(bytes))
+            .collect();
+        self.stats.given += backlog.len() as u64;
+        backlog.into_iter().for_each(|bytes| self.send(to, bytes));
+    }
+
+    /// Asks for what is missing: first the parent in its stripe, which has it where it was lost on the last of its ways
+    /// and passes it on by itself where it was lost before; then the splitter and others by chance in turn.
+    pub(super) fn ask(&mut self, now: Instant) {
+        if self.missing.soonest().is_none_or(|soonest| soonest > now) {
+            return;
+        }
+        let (playout, splitter) = (&self.playout, self.config.splitter);
+        self.missing.forget(|number| playout.has(number));
+        let parents: Vec<_> =
+            self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
+        let others: Vec<_> = parents.iter().flatten().copied().filter(|parent| *parent != splitter).collect();
+        let mut asks = BTreeMap::<SocketAddr, Vec<u64>>::new();
+        for (number, tries) in self.missing.due(now) {
+            let own = parents.get((number % parents.len().max(1) as u64) as usize).copied().flatten();
+            let any = others.get(self.chance.below(others.len() as u32) as usize).copied();
+            let asked = match tries {
+                0 => own.or(any),
+                1 | 3 | 5 | 7 | 9 => Some(splitter),
+                _ => any,
+            };
+            asks.entry(asked.unwrap_or(splitter)).or_default().push(number);
+        }
+        for (asked, numbers) in asks {
+            self.stats.asked += numbers.len() as u64;
+            for numbers in numbers.chunks(GIVEN) {
+                self.say(asked, &Message::Nack(numbers.to_vec()));
+            }
+        }
+    }
+}
