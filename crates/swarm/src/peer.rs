@@ -206,8 +206,11 @@ impl Peer {
         let me = welcome.you.unwrap_or(self.config.here);
         let buffer = ChunkBuffer::new(welcome.buffer_size, self.config.pace);
         let mut dbs = Dbs::new(me, self.config.splitter, buffer, self.config.max_chunk_debt);
-        // Its UDP endpoint becomes known to the splitter, and is opened in a NAT, by this.
-        self.send(self.config.splitter, self.config.wire.hello());
+        // Its UDP endpoint becomes known to the splitter, and is opened in a NAT, by this. The C++ splitter takes it for a
+        // goodbye, as it does everything that is no loss.
+        if self.config.wire == Wire::A {
+            self.send(self.config.splitter, self.config.wire.hello());
+        }
         welcome.peers.iter().for_each(|peer| dbs.join_team(now, *peer, true));
         Team { dbs, chunk_size: welcome.chunk_size.into(), near: None, heard: now, flows: now }
     }

@@ -1,6 +1,8 @@
 //! What tests of whole teams share: a splitter and its peers in a world of virtual time.
 #![allow(dead_code, clippy::disallowed_methods, clippy::unwrap_used)] // each test uses its part; where time begins does not matter
 
+pub mod old;
+
 use bytes::Bytes;
 use levada_link::{
     Input, Machine, Output, World,
@@ -16,6 +18,8 @@ pub enum Node {
     Splitter(Splitter),
     Peer(Peer),
     Monitor(Monitor),
+    /// A program of the reference implementations.
+    Old(old::Old),
     /// One that is plugged in and dead.
     Dead,
 }
@@ -34,6 +38,7 @@ impl Machine for Node {
             Node::Splitter(splitter) => splitter.handle(now, input),
             Node::Peer(peer) => peer.handle(now, input),
             Node::Monitor(monitor) => monitor.handle(now, input),
+            Node::Old(old) => old.handle(now, input),
             Node::Dead => {}
         }
     }
@@ -43,6 +48,10 @@ impl Machine for Node {
             Node::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
             Node::Peer(peer) => told(peer.poll(now), Told::Peer),
             Node::Monitor(monitor) => told(monitor.poll(now), Told::Peer),
+            Node::Old(old) => match old.poll(now) {
+                Output::Send(transmit) => Output::Send(transmit),
+                Output::Event(()) | Output::Wait(_) => Output::Wait(None),
+            },
             Node::Dead => Output::Wait(None),
         }
     }
@@ -131,8 +140,10 @@ impl Team {
             chunk[..8].copy_from_slice(&self.fed.to_be_bytes());
             self.fed += 1;
             let now = self.world.instant();
-            if let Some(Node::Splitter(splitter)) = self.world.machine_mut(HostId(0)) {
-                splitter.feed(now, &chunk);
+            match self.world.machine_mut(HostId(0)) {
+                Some(Node::Splitter(splitter)) => splitter.feed(now, &chunk),
+                Some(Node::Old(splitter)) => splitter.feed(&chunk),
+                _ => {}
             }
             self.run(every);
         }
@@ -144,6 +155,13 @@ impl Team {
             Told::Splitter(event) => events.push(event),
             Told::Peer(event) => note(heard.entry(host).or_default(), event),
         });
+    }
+
+    pub fn old(&self, host: HostId) -> &old::Old {
+        match self.world.machine(host) {
+            Some(Node::Old(old)) => old,
+            _ => panic!("no old program at {host:?}"),
+        }
     }
 
     pub fn splitter(&self) -> &Splitter {
