@@ -137,6 +137,9 @@ fn write(folder: &Path, report: &Report) -> Result<()> {
     Ok(())
 }
 
+/// A curve: its ink, its points, and what it is called.
+type Line<'a> = (Ink, Vec<(f64, f64)>, &'a str);
+
 /// What happened each second, and how what counts is distributed.
 fn drawn(report: &Report) -> Vec<Figure> {
     let end = report.seconds.last().map_or(1.0, |second| second.time);
@@ -144,7 +147,7 @@ fn drawn(report: &Report) -> Vec<Figure> {
         report.seconds.iter().map(|second| (second.time, of(second))).collect()
     };
     let most = |points: &[(f64, f64)]| points.iter().map(|point| point.1).fold(0.0, f64::max);
-    let panel = |label: &str, unit, lines: Vec<(Ink, Vec<(f64, f64)>, &str)>| Panel {
+    let panel = |label: &str, unit, lines: Vec<Line<'_>>| Panel {
         y: Axis::linear(label, unit, 0.0, lines.iter().map(|line| most(&line.1)).fold(0.0, f64::max)),
         height: 110.0,
         legend: lines
