@@ -45,6 +45,7 @@ bench: debian
 	bench/icecast.py
 	bench/rtmp.py
 	bench/lab.py
+	bench/talk.py
 
 FOR ?= 60
 ## fuzz     each door of fuzz/ for FOR seconds (60) with libFuzzer; TARGETS="a b" chooses; needs a C++ compiler
