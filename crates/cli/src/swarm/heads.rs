@@ -27,6 +27,8 @@ pub struct Heads {
     in_header: bool,
     told: bool,
     changed: bool,
+    /// Pieces with the pages of a header that is not whole yet: the head goes before them. At most [`MOST_HELD`].
+    held: Vec<Piece>,
     kind: Kind,
 }
 
@@ -56,7 +58,8 @@ impl Heads {
             Wire::Old(levada_swarm::Wire::B) => Kind::Fixed(header_size),
             Wire::Native => Kind::Cut(Pack::default()),
         };
-        Heads { answer, cutter, set: Vec::new(), in_header: false, told: false, changed: true, kind }
+        let (set, held) = (Vec::new(), Vec::new());
+        Heads { answer, cutter, set, in_header: false, told: false, changed: true, held, kind }
     }
 
     /// Takes what came of the stream at once.
@@ -101,7 +104,11 @@ impl Heads {
     pub fn flush(&mut self, pieces: &mut Vec<Piece>) {
         if let Kind::Cut(pack) = &mut self.kind {
             pieces.extend(pack.take());
+            if self.changed && self.in_header && self.held.len() + pieces.len() <= MOST_HELD {
+                return self.held.append(pieces);
+            }
         }
+        pieces.splice(0..0, self.held.drain(..));
         // Half a header is none.
         if self.changed && !self.in_header {
             self.changed = false;
@@ -132,6 +139,9 @@ impl Pack {
         (!bytes.is_empty()).then_some(Piece::Bytes { bytes, entry })
     }
 }
+
+/// Pieces of a header: a quarter of a megabyte and more, where headers have some kilobytes.
+const MOST_HELD: usize = 256;
 
 #[cfg(test)]
 mod tests {

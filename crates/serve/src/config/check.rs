@@ -541,16 +541,17 @@ mod tests {
             "[auth]\nsource_password='1'\nadmin_password='2'\nrelay_password='3'\napi_token='4'\n\
              [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\nplay_token='8'\n\
              hooks={ play='http://h/', secret='9' }\n\
-             [[relay]]\nfrom=['http://h/']\npassword='7'\n",
+             [[relay]]\nfrom=['http://h/']\npassword='7'\n\
+             [store]\naccess_key='a'\nsecret_key='10'\n",
         )
         .unwrap();
         let fields = [include_str!("../config.rs"), include_str!("mount.rs")]
             .iter()
             .map(|text| text.matches(": Option<Secret>,").count() + text.matches(": Secret;").count())
             .sum::<usize>();
-        assert_eq!((config.secrets().len(), fields), (9, 9));
+        assert_eq!((config.secrets().len(), fields), (10, 10));
         let shown = toml::to_string(&config).unwrap();
-        assert_eq!(shown.matches("\"***\"").count(), 9, "{shown}");
+        assert_eq!(shown.matches("\"***\"").count(), 10, "{shown}");
     }
 
     #[test]

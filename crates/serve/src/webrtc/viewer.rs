@@ -33,6 +33,8 @@ pub(super) struct Viewer {
     waiting: VecDeque<Waiting>,
     /// Which moment of the cast was sent at which moment.
     anchor: Option<(Duration, Instant)>,
+    /// Frames that the cast did not keep long enough for it.
+    missed: u64,
 }
 
 /// One stream of RTP.
@@ -80,7 +82,8 @@ impl Viewer {
         let fits = lineup.video.is_none() || sight.is_some();
         let some = sight.is_some() || lineup.audio && sound.is_some();
         let waiting = VecDeque::new();
-        (fits && some).then_some(Viewer { peer, cast, mount, lineup, sight, sound, waiting, anchor: None })
+        let (anchor, missed) = (None, 0);
+        (fits && some).then_some(Viewer { peer, cast, mount, lineup, sight, sound, waiting, anchor, missed })
     }
 
     /// Sends until one of them ends it, and says why that was.
@@ -112,7 +115,7 @@ impl Viewer {
         let mut bursts = self.cast.subscribe();
         self.catch_up(&mut bursts);
         loop {
-            self.send()?;
+            self.send(session)?;
             session.sent.store(self.peer.sent(), Relaxed);
             let pause = (!self.waiting.is_empty()).then(|| Instant::now() + TICK);
             let room = self.waiting.len() < MOST_WAITING;
@@ -123,7 +126,12 @@ impl Viewer {
                     }
                 }
                 burst = bursts.next(), if room => match burst {
-                    Some(burst) => self.queue(&burst, burst.at),
+                    Some(burst) => {
+                        self.queue(&burst, burst.at);
+                        let missed = bursts.skipped();
+                        session.meter.pages(0, missed - self.missed);
+                        self.missed = missed;
+                    }
                     None => return Ok(End::StreamEnded),
                 },
                 () = expired(pause), if pause.is_some() => {}
@@ -168,12 +176,16 @@ impl Viewer {
     }
 
     /// Sends what may be sent at once. A large picture takes some milliseconds, so that no buffer on the way overflows.
-    fn send(&mut self) -> Result<(), Gone> {
+    fn send(&mut self, session: &Session) -> Result<(), Gone> {
         for _ in 0..BURST {
             let Some(waiting) = self.waiting.front_mut() else { return Ok(()) };
             let lane = if waiting.picture { &mut self.sight } else { &mut self.sound };
             let packet = waiting.packets.get(waiting.next);
             let (Some(lane), Some(packet)) = (lane, packet) else {
+                if waiting.next > 0 {
+                    session.meter.pages(1, 0);
+                    session.meter.beat(session.began.elapsed());
+                }
                 self.waiting.pop_front();
                 continue;
             };

@@ -129,6 +129,10 @@ async fn passes(pictures: Pictures, publish: Way, view: Way) -> Result<()> {
         let intact = frame.data.windows(MARK.len()).any(|window| window == MARK);
         ensure!(intact, "{:?}", frame.data);
     }
+    let viewers = rig.server.station().sessions.of(&"/live/x".parse()?);
+    let tempo = viewers.first().context("nobody watches")?.meter.tempo();
+    // the last of them may be counted when its successor goes
+    ensure!(tempo.pages >= 19 && tempo.gaps.iter().sum::<u64>() >= 18, "{tempo:?}");
     Ok(())
 }
 
