@@ -381,7 +381,7 @@ impl Mover {
             return;
         }
         if self.crowd.is_thin() {
-            // Where many come one by one, a moment's sleep makes one turn of them: a third of the work for each.
+            // Where many come one by one, a moment's sleep makes one turn of them.
             let due =
                 self.fabric.next().map_or(Duration::MAX, |due| due.saturating_sub(self.start.elapsed()));
             if due > MOMENT + 2 * self.spin {

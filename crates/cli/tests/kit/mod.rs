@@ -9,6 +9,7 @@ pub mod lab;
 pub mod netns;
 pub mod programs;
 pub mod terminal;
+pub mod wav;
 pub mod wire;
 
 use anyhow::{Context, Result, bail, ensure};

@@ -422,7 +422,8 @@ pub fn move_statement(peer: SocketAddr, to: SocketAddr, key: &[u8; 32], until: u
     out.freeze()
 }
 
-fn put_address(out: &mut BytesMut, address: SocketAddr) {
+/// Puts an address: its version, its bytes, its port.
+pub(crate) fn put_address(out: &mut BytesMut, address: SocketAddr) {
     match address.ip() {
         IpAddr::V4(ip) => {
             out.put_u8(4);
@@ -436,7 +437,8 @@ fn put_address(out: &mut BytesMut, address: SocketAddr) {
     out.put_u16(address.port());
 }
 
-fn address(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+/// What [`put_address`] has put.
+pub(crate) fn address(reader: &mut Reader<'_>) -> Option<SocketAddr> {
     let ip: IpAddr = match reader.u8()? {
         4 => reader.array::<4>()?.into(),
         6 => reader.array::<16>()?.into(),

@@ -1,7 +1,7 @@
 //! What lives at a host of a simulated world: one of the machines, behind what its network does to it.
 
 use super::scenario::Nat;
-use crate::native::{Peer, Splitter, peer, splitter, wire::is_forged};
+use crate::native::{Peer, Splitter, peer, wire::is_forged};
 use levada_link::{Input, Machine, Output, Transmit, world::HostId};
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,8 @@ pub(super) enum Role {
 }
 
 pub(super) enum Told {
-    Splitter(#[allow(dead_code)] splitter::Event),
+    /// Whatever a splitter tells: nobody here asks what.
+    Splitter,
     Peer(peer::Event),
 }
 
@@ -107,7 +108,7 @@ impl Machine for Node {
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
         let output = match &mut self.role {
-            Role::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
+            Role::Splitter(splitter) => told(splitter.poll(now), |_| Told::Splitter),
             Role::Peer(peer) => told(peer.poll(now), Told::Peer),
         };
         if let (Some(door), Output::Send(Transmit::Datagram { to, .. })) = (&mut self.door, &output)

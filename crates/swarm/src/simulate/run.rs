@@ -175,7 +175,7 @@ impl Simulation {
             match told {
                 Told::Peer(peer::Event::Play(number, data)) => book.played(now, seat, number, &data),
                 Told::Peer(peer::Event::Lost(number)) => book.lost(seat, number),
-                Told::Peer(_) | Told::Splitter(_) => {}
+                Told::Peer(_) | Told::Splitter => {}
             }
         });
     }

@@ -1,8 +1,9 @@
 //! The tracker's wire: datagrams that begin with `T`, one version, told apart by their third byte.
 
+use crate::native::wire::{address, put_address};
 use crate::wire::Reader;
 use bytes::{BufMut, Bytes, BytesMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,27 +157,12 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
 fn put_place(out: &mut BytesMut, place: &Place) {
     out.put_u8(place.wire);
     out.put_slice(&place.key);
-    match place.splitter.ip() {
-        IpAddr::V4(ip) => {
-            out.put_u8(4);
-            out.put_slice(&ip.octets());
-        }
-        IpAddr::V6(ip) => {
-            out.put_u8(6);
-            out.put_slice(&ip.octets());
-        }
-    }
-    out.put_u16(place.splitter.port());
+    put_address(out, place.splitter);
 }
 
 fn place(reader: &mut Reader<'_>) -> Option<Place> {
     let (wire, key) = (reader.u8()?, reader.array()?);
-    let ip: IpAddr = match reader.u8()? {
-        4 => reader.array::<4>()?.into(),
-        6 => reader.array::<16>()?.into(),
-        _ => return None,
-    };
-    Some(Place { splitter: (ip, reader.u16()?).into(), wire, key })
+    Some(Place { splitter: address(reader)?, wire, key })
 }
 
 const VERSION: u8 = 1;

@@ -1,0 +1,73 @@
+//! A peer's parents and children: taking them, keeping them, letting them go.
+
+use super::*;
+
+impl Peer {
+    /// The splitter says from whom a stripe is to be had.
+    pub(super) fn accept_parent(&mut self, now: Instant, stripe: usize, parent: SocketAddr, ticket: Ticket) {
+        if stripe >= self.stripes.len() {
+            return;
+        }
+        let parent = if parent.ip().is_unspecified() { self.config.splitter } else { parent };
+        self.unsubscribe(stripe);
+        let newest = self.stripes[stripe].newest;
+        self.stripes[stripe] = Stripe::new(now);
+        (self.stripes[stripe].parent, self.stripes[stripe].newest) = (Some((parent, ticket)), newest);
+        self.subscribe(stripe);
+        if self.entry != NONE && self.playout.next().is_none() {
+            // What came since then is with the parent; the entry itself is asked for again where that did not help.
+            self.say(parent, &Message::Backlog { stripe: stripe as u8, from: self.entry });
+            self.missing.note(now, self.entry);
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, stripe: usize) {
+        if let Some((parent, ticket)) =
+            self.stripes[stripe].parent.filter(|(parent, _)| *parent != self.config.splitter)
+        {
+            self.say(parent, &Message::Subscribe { stripe: stripe as u8, ticket });
+        }
+    }
+
+    /// Shows its parents that it lives.
+    pub(super) fn keep_parents(&mut self) {
+        let parents: Vec<_> =
+            self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
+        for (first, parent) in parents.iter().enumerate() {
+            let Some(to) = parent.filter(|parent| *parent != self.config.splitter) else { continue };
+            if parents[..first].contains(parent) {
+                continue;
+            }
+            let same = parents.iter().enumerate().filter(|(_, other)| *other == parent);
+            let stripes = same.fold(0, |bits, (at, _)| bits | 1u64 << at);
+            self.say(to, &Message::Keep { stripes });
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, stripe: usize) {
+        if let Some((parent, _)) =
+            self.stripes[stripe].parent.take().filter(|(parent, _)| *parent != self.config.splitter)
+        {
+            self.say(parent, &Message::Unsubscribe { stripe: stripe as u8 });
+        }
+    }
+
+    /// ACCEPT_NEIGHBORS: a child wants a stripe, and has the splitter's word for it.
+    pub(super) fn accept_neighbor(&mut self, now: Instant, from: SocketAddr, stripe: u8, ticket: &Ticket) {
+        let Phase::Member { me, joined, time } = self.phase else { return };
+        if self.children.renew(now, stripe, from, ticket) {
+            return;
+        }
+        let clock = time + now.saturating_duration_since(joined).as_secs() as u32;
+        let statement = Ticket::statement(from, me, stripe, ticket.until);
+        if ticket.until < clock || !self.proofs.verify(&statement, &ticket.signature) {
+            self.stats.refused += 1;
+            return;
+        }
+        if self.children.len() >= usize::from(self.config.slots) + SPARE_SLOTS {
+            // Where some died, the splitter knows sooner.
+            self.children.drop_quietest();
+        }
+        self.children.add(now, stripe, from, *ticket);
+    }
+}
