@@ -13,7 +13,7 @@ mod scenario;
 
 pub use book::Second;
 pub use histogram::Histogram;
-pub use report::{Curve, Report, Verdict};
+pub use report::{Curve, Report, Verdict, worst};
 pub use run::Simulation;
 pub use scenario::{
     Amount, ConductKind, Event, Expect, Join, Latency, Nat, Peers, Scenario, ScenarioError, SealKind, Span,

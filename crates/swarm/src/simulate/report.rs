@@ -102,6 +102,22 @@ impl Report {
     }
 }
 
+/// Of several runs of one scenario, each expectation as it came out worst: outside its bounds, or nearest to them.
+pub fn worst(reports: &[Report]) -> Vec<Verdict> {
+    let expected = reports.first().map_or(0, |report| report.verdicts.len());
+    let of = |at: usize| reports.iter().filter_map(move |report| report.verdicts.get(at));
+    (0..expected).filter_map(|at| of(at).min_by(|a, b| a.margin().total_cmp(&b.margin())).cloned()).collect()
+}
+
+impl Verdict {
+    /// How far the figure is within its bounds; negative outside.
+    fn margin(&self) -> f64 {
+        let Some(is) = self.is else { return f64::NEG_INFINITY };
+        let [min, max] = self.bounds;
+        min.map_or(f64::INFINITY, |min| is - min).min(max.map_or(f64::INFINITY, |max| max - is))
+    }
+}
+
 fn figures(scenario: &Scenario, book: &Book, totals: &Totals) -> BTreeMap<&'static str, f64> {
     let Totals { world, source, settled, peers, .. } = totals;
     let quantile = |histogram: &Histogram, share, unit: f64| histogram.quantile(share) as f64 / unit;
