@@ -35,7 +35,8 @@ pub struct Config {
     pub group_time: Duration,
     /// The most peers.
     pub most_peers: usize,
-    /// Whose reports of loss are answered with the chunk itself, as a share of what is sent: one in so many.
+    /// How much it sends once more to who missed it: one chunk for so many dealt, and a few that it saved up. Whom it
+    /// feeds itself gets what it misses beside that.
     pub repair_share: u64,
 }
 
@@ -43,7 +44,7 @@ impl Config {
     /// The defaults: 8 stripes, each to one peer, groups of 20 ms.
     pub fn new(here: SocketAddr, seal: Seal, secret: [u8; 32]) -> Config {
         let group_time = Duration::from_millis(20);
-        Config { here, seal, secret, stripes: 8, roots: 1, group_time, most_peers: 20_000, repair_share: 6 }
+        Config { here, seal, secret, stripes: 8, roots: 1, group_time, most_peers: 20_000, repair_share: 16 }
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Splitter {
     group_since: Option<Instant>,
     /// The chunks dealt last, for repairs: at most [`KEPT`], the oldest leave first.
     kept: VecDeque<Kept>,
+    /// What it may repair, in chunks dealt: each repair takes as many as its share says.
+    credit: u64,
     dealt: Dealt,
     out: VecDeque<Output<Event>>,
     tick: Instant,
@@ -135,6 +138,7 @@ impl Splitter {
             group: Vec::new(),
             group_since: None,
             kept: VecDeque::new(),
+            credit: SAVED * config.repair_share,
             dealt: Dealt::default(),
             out: VecDeque::new(),
             tick: now + TICK,
@@ -197,6 +201,7 @@ impl Splitter {
             self.kept.push_back(Kept { number, bytes, again: None });
         }
         self.number = first + u64::from(count);
+        self.credit = (self.credit + u64::from(count)).min(SAVED * self.config.repair_share);
     }
 
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
@@ -317,7 +322,7 @@ impl Splitter {
     fn repair(&mut self, now: Instant, from: SocketAddr, numbers: &[u64]) {
         for number in numbers {
             let first = self.kept.front().map_or(0, |kept| kept.number);
-            let within = self.stats.repaired * self.config.repair_share < self.stats.chunks + REPAIR_BURST;
+            let within = self.credit >= self.config.repair_share;
             let stripe = (number % u64::from(self.config.stripes)) as usize;
             // Whom it feeds itself has it from nobody else, and all below wait for it.
             let is_root = self.trees.roots(stripe).any(|root| root == from);
@@ -336,7 +341,7 @@ impl Splitter {
             if before.is_none() {
                 to.extend(self.trees.roots(stripe).filter(|root| *root != from));
             }
-            self.stats.repaired += to.len() as u64;
+            self.count_repairs(to.len() as u64);
             to.into_iter().for_each(|to| self.send(to, bytes.clone()));
         }
     }
@@ -359,12 +364,17 @@ impl Splitter {
         let backlog: Vec<_> =
             self.kept.iter().filter(wanted).take(BACKLOG).map(|kept| kept.bytes.clone()).collect();
         for bytes in backlog {
-            if self.stats.repaired * self.config.repair_share >= self.stats.chunks + REPAIR_BURST {
+            if self.credit < self.config.repair_share {
                 return;
             }
-            self.stats.repaired += 1;
+            self.count_repairs(1);
             self.send(to, bytes);
         }
+    }
+
+    fn count_repairs(&mut self, chunks: u64) {
+        self.stats.repaired += chunks;
+        self.credit = self.credit.saturating_sub(chunks * self.config.repair_share);
     }
 
     fn let_go(&mut self, now: Instant, member: SocketAddr) {
@@ -453,5 +463,6 @@ const TOLD: Duration = Duration::from_millis(150);
 const MOVING: Duration = Duration::from_millis(600);
 /// Chunks of a stripe that a newcomer gets at once, at most.
 const BACKLOG: usize = 256;
-const REPAIR_BURST: u64 = 6_000;
+/// So many repairs it saves up where none are wanted.
+const SAVED: u64 = 128;
 const REPAIR_RESTS: Duration = Duration::from_millis(60);

@@ -38,7 +38,8 @@ impl Peer {
     }
 
     /// Asks for what is missing: first the parent in its stripe, which has it where it was lost on the last of its ways
-    /// and passes it on by itself where it was lost before; then the splitter and others by chance in turn.
+    /// and passes it on by itself where it was lost before; then others by chance, and the splitter in turn with them
+    /// once two of them did not help.
     pub(super) fn ask(&mut self, now: Instant) {
         if self.missing.soonest().is_none_or(|soonest| soonest > now) {
             return;
@@ -54,7 +55,7 @@ impl Peer {
             let any = others.get(self.chance.below(others.len() as u32) as usize).copied();
             let asked = match tries {
                 0 => own.or(any),
-                1 | 3 | 5 | 7 | 9 => Some(splitter),
+                tries if tries % 2 == 1 && tries > 1 => Some(splitter),
                 _ => any,
             };
             asks.entry(asked.unwrap_or(splitter)).or_default().push(number);
