@@ -18,6 +18,7 @@ mod outage;
 pub mod profile;
 mod queue;
 mod replay;
+pub mod room;
 mod serial;
 mod shaper;
 mod slots;
