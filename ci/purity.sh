@@ -16,7 +16,7 @@ allowed() {
     levada-device) echo levada-media ;;
     levada-talk) echo levada-media levada-codec levada-link ;;
     levada-swarm) echo levada-media levada-link ;;
-    levada-serve) echo levada-media levada-channel levada-rtmp levada-codec ;;
+    levada-serve) echo levada-media levada-channel levada-link levada-rtmp levada-codec ;;
     levada-lab) echo levada-link levada-capture levada-media levada-rtmp ;;
     levada) echo levada-media levada-link levada-channel levada-codec levada-rtmp levada-device levada-talk \
       levada-swarm levada-capture levada-serve levada-lab ;;

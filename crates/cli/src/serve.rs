@@ -43,6 +43,9 @@ pub struct Serve {
     /// Address for WebRTC, one UDP port for all sessions; may be said more than once
     #[arg(long, value_name = "ADDRESS")]
     webrtc: Vec<SocketAddr>,
+    /// Address for rooms (`levada talk --room NAME@server`), a UDP port; may be said more than once
+    #[arg(long, value_name = "ADDRESS")]
+    rooms: Vec<SocketAddr>,
     /// Certificate for TLS (PEM); read again when it changes
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
@@ -112,6 +115,9 @@ impl Serve {
         }
         for address in server.station().webrtc.addresses() {
             console.say(format!("serving WebRTC on udp://{address}"));
+        }
+        for address in server.station().rooms.addresses() {
+            console.say(format!("rooms at udp://{address}"));
         }
         passwords.show(&config, server.addresses().first(), console);
         tokio::select! {

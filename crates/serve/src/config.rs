@@ -6,12 +6,14 @@ mod check;
 mod diff;
 mod mount;
 mod record;
+mod rooms;
 mod secret;
 
 pub use check::Finding;
 pub use diff::Change;
 pub use mount::{HookAuth, MountConfig, MountHooks, MountPolicy, StartAt, Takeover};
 pub use record::{Keep, RecordConfig, RecordFormat, Rotate};
+pub use rooms::RoomsConfig;
 pub use secret::{Secret, without_password};
 
 use crate::MountName;
@@ -28,6 +30,8 @@ pub struct Config {
     pub rtmp: Rtmp,
     /// Where WebRTC is spoken.
     pub webrtc: Webrtc,
+    /// Rooms in which people talk.
+    pub rooms: RoomsConfig,
     /// The store of objects that segments are put into.
     pub store: Store,
     /// Who may do what.

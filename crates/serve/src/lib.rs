@@ -41,6 +41,7 @@ pub mod relay;
 mod reload;
 pub mod rendition;
 pub mod renditions;
+pub mod room;
 pub mod rtmp;
 mod server;
 mod session;

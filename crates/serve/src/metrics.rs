@@ -78,6 +78,22 @@ fn of_server(page: &mut Page, station: &Station) {
     ] {
         one(page, name, Counter, help, value);
     }
+    let rooms = station.rooms.traffic();
+    one(page, "levada_rooms", Gauge, "Rooms in which somebody is.", rooms.rooms as u64);
+    one(page, "levada_room_participants", Gauge, "Participants of rooms now.", rooms.participants as u64);
+    for (name, help, value) in [
+        ("levada_room_received_total", "Messages of participants of rooms.", rooms.stats.received),
+        ("levada_room_passed_total", "Messages passed on in rooms, one a receiver.", rooms.stats.passed),
+        ("levada_room_strangers_total", "Datagrams of nobody in a room.", rooms.stats.strangers),
+        ("levada_room_refused_total", "Participants that were not let into a room.", rooms.stats.refused),
+        (
+            "levada_room_dropped_total",
+            "Messages that were too many, or came too fast.",
+            rooms.stats.dropped + rooms.late,
+        ),
+    ] {
+        one(page, name, Counter, help, value);
+    }
     let checks = station.auth.checks();
     one(page, "levada_password_checks_total", Counter, "Password hashes that were computed.", checks);
     page.family("levada_refusals_total", Counter, "Requests that were refused, by reason.");

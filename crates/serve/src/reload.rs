@@ -6,6 +6,7 @@ use crate::{
     config::Change,
     doors::Doors,
     front::Door,
+    room,
     tls::{BadTls, Files, Renewal},
 };
 use std::{
@@ -89,6 +90,7 @@ pub struct Keeper {
 struct Prepared {
     tls: Secrecy,
     access: AccessLog,
+    rooms: room::Prepared,
 }
 
 /// Where certificates come from.
@@ -185,12 +187,14 @@ impl Keeper {
             }
             (None, None) => Secrecy::None,
         };
-        Ok(Prepared { tls, access })
+        let rooms = self.station.rooms.prepare(config)?;
+        Ok(Prepared { tls, access, rooms })
     }
 
     /// Cannot fail: what could was prepared.
     fn commit(&mut self, config: &Config, prepared: Prepared) {
         self.station.access.replace(prepared.access);
+        self.station.rooms.commit(&config.rooms, prepared.rooms);
         for name in config.named_mounts() {
             self.station.mounts.open(&name, config);
         }

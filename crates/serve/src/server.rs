@@ -8,7 +8,7 @@ use crate::{
     front::Door,
     history, hls, multicast, record, relay,
     reload::{CannotServe, Keeper, Load},
-    renditions, switch, webrtc,
+    renditions, room, switch, webrtc,
 };
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -43,6 +43,7 @@ impl Server {
         server.tasks.spawn(renditions::run(server.station.clone()));
         server.tasks.spawn(hls::run(server.station.clone()));
         server.tasks.spawn(webrtc::run(server.station.clone()));
+        server.tasks.spawn(room::run(server.station.clone()));
         server.tasks.spawn(switch::run(server.station.clone()));
         server.tasks.spawn(history::run(server.station.clone()));
         server.tasks.spawn(events::run(server.station.clone()));

@@ -12,6 +12,7 @@ use crate::{
     record::Recordings,
     reload::Reloads,
     renditions::Renditions,
+    room::Rooms,
     status::feed::Followers,
     teams::Teams,
     tls::Tls,
@@ -44,6 +45,8 @@ pub struct Station {
     pub hls: Hls,
     /// Their streams as packets, and sessions with browsers.
     pub webrtc: Webrtc,
+    /// Rooms in which people talk.
+    pub rooms: Rooms,
     /// Who may do what.
     pub auth: Arc<Auth>,
     /// Teams that carry mounts on.
@@ -127,6 +130,7 @@ impl Station {
             recordings: Recordings::default(),
             hls: Hls::default(),
             webrtc: Webrtc::default(),
+            rooms: Rooms::default(),
             auth,
             teams: Teams::default(),
             tls: Tls::default(),

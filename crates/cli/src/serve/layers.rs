@@ -14,6 +14,7 @@ impl Serve {
             ("--shoutcast", "http.shoutcast", &self.shoutcast),
             ("--rtmp", "rtmp.listen", &self.rtmp),
             ("--webrtc", "webrtc.listen", &self.webrtc),
+            ("--rooms", "rooms.listen", &self.rooms),
         ] {
             if !addresses.is_empty() {
                 let texts = addresses.iter().map(ToString::to_string).collect();

@@ -49,6 +49,7 @@ impl Config {
             "server.hostname",
             "is not set: directories are told nothing, as they could not say where to listen",
         );
+        self.check_rooms(&mut found);
         self.check_secrets(&mut found);
         found.0
     }
@@ -125,6 +126,14 @@ impl Config {
             "is false: certificates come from the staging directory, and no client trusts them",
         );
         found.file("http.acme.root", acme.root.as_deref());
+    }
+
+    fn check_rooms(&self, found: &mut Findings) {
+        self.rooms.findings().into_iter().for_each(|(key, text)| found.error(key, text));
+        for address in self.rooms.listen.iter().filter(|address| address.port() != 0) {
+            let taken = self.webrtc.listen.contains(address);
+            found.error_if(taken, "rooms.listen", format!("{address} is webrtc.listen's already"));
+        }
     }
 
     fn check_limits(&self, found: &mut Findings) {
