@@ -3,65 +3,13 @@
 mod kit;
 
 use anyhow::{Result, ensure};
-use kit::{Program, Serve, eventually, http, icecast::Icecast, levada, programs};
-use std::{
-    net::{TcpListener, UdpSocket},
-    time::{Duration, Instant},
+use kit::{
+    Program, Serve, eventually, http,
+    icecast::Icecast,
+    levada, programs,
+    team::{Team, free_port, plays},
 };
-
-/// A port that is free for both.
-fn free_port() -> Result<u16> {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-}
-
-struct Team {
-    splitter: Program,
-    port: u16,
-    wire: &'static str,
-}
-
-impl Team {
-    fn of(source: &str, wire: &'static str) -> Result<Team> {
-        Team::at(free_port()?, source, wire, &[])
-    }
-
-    fn at(port: u16, source: &str, wire: &'static str, more: &[&str]) -> Result<Team> {
-        let mut splitter = Program::start(
-            levada()
-                .args(["swarm", "splitter", "--listen", "127.0.0.1", "--wire", wire])
-                .args(["--source", source, "--port", &port.to_string()])
-                .args(more),
-        )?;
-        splitter.wait_for("splitting")?;
-        Ok(Team { splitter, port, wire })
-    }
-
-    /// A peer, and where its players go.
-    fn join(&self, kind: &str, more: &[&str]) -> Result<(Program, String)> {
-        let splitter = format!("127.0.0.1:{}", self.port);
-        let mut peer = Program::start(
-            levada()
-                .args(["swarm", kind, "--wire", self.wire, "--splitter", &splitter, "--player-port", "0"])
-                .args(more),
-        )?;
-        let players = peer.wait_for("playing on ")?;
-        plays(kind, &players)?;
-        Ok((peer, players))
-    }
-}
-
-/// Waits until a member's mount is fed.
-fn plays(kind: &str, players: &str) -> Result<()> {
-    eventually(&format!("the {kind} to play"), || {
-        let status = http::get(&format!("{players}status-json.xsl"))?.text();
-        Ok(status.contains("/stream\"").then_some(()))
-    })
-}
+use std::time::{Duration, Instant};
 
 /// Lab 4: a source by ffmpeg, a parent and a relay, a splitter that listens to the relay, a monitor and three peers; their
 /// players decode without an error, and one of them feeds a real icecast2 as a source.

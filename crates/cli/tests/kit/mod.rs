@@ -8,6 +8,7 @@ pub mod icecast;
 pub mod lab;
 pub mod netns;
 pub mod programs;
+pub mod team;
 pub mod terminal;
 pub mod wav;
 pub mod wire;
