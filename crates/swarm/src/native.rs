@@ -10,12 +10,14 @@ mod playout;
 mod ring;
 pub mod seal;
 pub mod splitter;
+pub mod standby;
 mod trees;
 pub mod wire;
 
 pub use peer::Peer;
 pub use seal::{Key, Seal};
 pub use splitter::Splitter;
+pub use standby::Standby;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod missing;
 mod moved;
 mod neighbors;
 mod proof;
+mod standby;
 mod stats;
 
 use super::{
@@ -68,6 +69,8 @@ pub enum Event {
     Play(u64, Bytes),
     /// One that did not come.
     Lost(u64),
+    /// The splitter is dead, and this one goes on.
+    TakenOver(SocketAddr),
     /// It has left.
     Left,
 }
@@ -88,6 +91,8 @@ pub struct Peer {
     highest: u64,
     /// Where a player may begin, as the splitter said at the door.
     entry: u64,
+    /// Who goes on if the splitter dies.
+    standby: Option<SocketAddr>,
     flows: Instant,
     tick: Instant,
     alive: Instant,
@@ -140,6 +145,7 @@ impl Peer {
             head: Head::default(),
             highest: 0,
             entry: NONE,
+            standby: None,
             flows: now,
             tick: now,
             alive: now,
@@ -185,7 +191,10 @@ impl Peer {
         let Some(message) = Message::read(bytes) else { return };
         let from_splitter = from == self.config.splitter;
         match message {
-            Message::Cookie { nonce, cookie } if from_splitter => self.bring_back(now, nonce, cookie),
+            Message::Cookie { nonce, cookie } if from_splitter || self.standby == Some(from) => {
+                self.bring_back(now, from, nonce, cookie);
+            }
+            Message::Standby(word) => self.hear_standby(now, from, &word),
             Message::Welcome { nonce, you, time, key, stripes, head, entry } if from_splitter => {
                 self.entry = entry;
                 self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
@@ -210,12 +219,14 @@ impl Peer {
         }
     }
 
-    fn bring_back(&mut self, now: Instant, said: u64, brought: [u8; 16]) {
+    fn bring_back(&mut self, now: Instant, from: SocketAddr, said: u64, brought: [u8; 16]) {
         let slots = self.config.slots;
-        let Phase::Joining { nonce, cookie, again, .. } = &mut self.phase else { return };
+        let Phase::Joining { nonce, cookie, .. } = &self.phase else { return };
         if *nonce != said || cookie.is_some() {
             return;
         }
+        self.answered(from);
+        let Phase::Joining { cookie, again, .. } = &mut self.phase else { return };
         (*cookie, *again) = (Some(brought), now + AGAIN);
         self.say(self.config.splitter, &Message::Join { nonce: said, cookie: brought, slots });
     }
@@ -361,13 +372,14 @@ impl Peer {
                     *cookie = None;
                 }
                 *again = now + AGAIN * (*tries).min(8);
-                let message = match cookie {
+                let (nonce, tries) = (*nonce, *tries);
+                match *cookie {
                     Some(cookie) => {
-                        Message::Join { nonce: *nonce, cookie: *cookie, slots: self.config.slots }
+                        let slots = self.config.slots;
+                        self.say(self.config.splitter, &Message::Join { nonce, cookie, slots });
                     }
-                    None => Message::Hello { nonce: *nonce },
-                };
-                self.say(self.config.splitter, &message);
+                    None => self.say(self.door(tries), &Message::Hello { nonce }),
+                }
             }
             Phase::Joining { .. } => {}
             Phase::Member { .. } if self.tick <= now => self.look_around(now),
@@ -380,7 +392,7 @@ impl Peer {
 
     fn look_around(&mut self, now: Instant) {
         self.tick = now + TICK;
-        if now.saturating_duration_since(self.flows) >= FORGOTTEN {
+        if now.saturating_duration_since(self.flows) >= self.forgotten() {
             // The splitter is another by now, or knows this peer no longer.
             let nonce = self.chance.bits();
             self.phase = Phase::Joining { nonce, cookie: None, again: now, tries: 0 };

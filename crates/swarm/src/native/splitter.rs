@@ -1,5 +1,6 @@
 //! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
 
+mod standby;
 mod team;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit};
 use serde::Serialize;
+use standby::Heir;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -57,6 +59,12 @@ pub enum Event {
     Left(SocketAddr),
     /// A peer shows no sign of life any longer.
     Died(SocketAddr),
+    /// This one goes on if the splitter dies.
+    StandsBy(SocketAddr),
+    /// It does not any longer.
+    StoodDown(SocketAddr),
+    /// The splitter died, and this one goes on with so many peers.
+    TookOver(usize),
 }
 
 /// What it counts.
@@ -103,6 +111,7 @@ pub struct Splitter {
     /// What it may repair, in chunks dealt: each repair takes as many as its share says.
     credit: u64,
     dealt: Dealt,
+    heir: Option<Heir>,
     out: VecDeque<Output<Event>>,
     tick: Instant,
     stats: Stats,
@@ -118,6 +127,7 @@ struct Kept {
 #[derive(Clone, Copy)]
 struct Member {
     heard: Instant,
+    slots: u16,
     said: Said,
 }
 
@@ -140,6 +150,7 @@ impl Splitter {
             kept: VecDeque::new(),
             credit: SAVED * config.repair_share,
             dealt: Dealt::default(),
+            heir: None,
             out: VecDeque::new(),
             tick: now + TICK,
             stats: Stats::default(),
@@ -181,7 +192,9 @@ impl Splitter {
         let levels = seal::tree(leaves.collect());
         let Some(root) = levels.last().and_then(|top| top.first()) else { return };
         let count = group.len() as u8;
-        let signature = self.config.seal.sign(&seal::statement(first, count, root));
+        let root = *root;
+        self.tell_ledger(first, root, &group);
+        let signature = self.config.seal.sign(&seal::statement(first, count, &root));
         for (at, (flags, data)) in group.into_iter().enumerate() {
             let number = first + at as u64;
             if flags & ENTRY != 0 {
@@ -211,7 +224,8 @@ impl Splitter {
                 let cookie = self.cookie(now, from, nonce, 0);
                 self.say(from, &Message::Cookie { nonce, cookie });
             }
-            Message::Join { nonce, cookie, slots } => self.join(now, from, nonce, cookie, slots.into()),
+            Message::Join { nonce, cookie, slots } => self.join(now, from, nonce, cookie, slots),
+            Message::Standby(word) => self.hear_standby(now, from, &word),
             _ if !self.members.contains_key(&from) => {}
             Message::Alive { missing, waiting } => self.alive(now, from, missing, waiting),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
@@ -227,7 +241,7 @@ impl Splitter {
     }
 
     /// SERVE_JOINING_PEERS: whoever brings the cookie back has the address it says.
-    fn join(&mut self, now: Instant, from: SocketAddr, nonce: u64, cookie: [u8; 16], slots: usize) {
+    fn join(&mut self, now: Instant, from: SocketAddr, nonce: u64, cookie: [u8; 16], slots: u16) {
         let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
         if !good || self.members.len() >= self.config.most_peers && !self.members.contains_key(&from) {
             self.stats.refused += 1;
@@ -238,14 +252,19 @@ impl Splitter {
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
         let entry = self.entry;
         self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head, entry });
-        let known = self.members.insert(from, Member { heard: now, said: Said::default() }).is_some();
-        if known {
-            self.let_go(now, from);
-            self.members.insert(from, Member { heard: now, said: Said::default() });
+        self.admit(now, from, slots);
+        self.tell_heir_of(from, slots);
+    }
+
+    /// Has a member from now on; once more where it was one.
+    fn admit(&mut self, now: Instant, member: SocketAddr, slots: u16) {
+        if self.members.contains_key(&member) {
+            self.let_go(now, member);
         }
-        let moves = self.trees.add(from, slots.min(MOST_SLOTS));
+        self.members.insert(member, Member { heard: now, slots, said: Said::default() });
+        let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
-        self.out.push_back(Output::Event(Event::Joined(from)));
+        self.out.push_back(Output::Event(Event::Joined(member)));
     }
 
     /// Tells children their parents; of several for one and the same, the last.
@@ -379,6 +398,7 @@ impl Splitter {
 
     fn let_go(&mut self, now: Instant, member: SocketAddr) {
         self.members.remove(&member);
+        self.tell_heir_gone(member);
         self.complaints.retain(|(_, child), _| *child != member);
         let moves = self.trees.remove(member);
         self.give_parents(now, moves);
@@ -397,6 +417,7 @@ impl Splitter {
         self.tick = now + TICK;
         self.moved.retain(|_, since| now.saturating_duration_since(*since) < MOVING);
         self.hear_complaints(now);
+        self.look_after_heir(now);
         let is_dead = |member: &Member| now.saturating_duration_since(member.heard) >= DEAD;
         let dead: Vec<_> =
             self.members.iter().filter(|(_, member)| is_dead(member)).map(|(peer, _)| *peer).collect();

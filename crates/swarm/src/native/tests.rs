@@ -1,7 +1,12 @@
+mod standby;
+
 use super::{
     peer::{self, Conduct},
     splitter,
-    wire::{Message, Sealed, Ticket},
+    wire::{
+        Message, Sealed, Ticket,
+        standby::{Group, Word},
+    },
     *,
 };
 use bytes::Bytes;
@@ -15,6 +20,7 @@ use std::{
 };
 
 enum Node {
+    Standby(Box<Standby>),
     Splitter(Box<Splitter>),
     Peer(Box<Peer>),
 }
@@ -29,6 +35,7 @@ impl Machine for Node {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match self {
+            Node::Standby(standby) => standby.handle(now, input),
             Node::Splitter(splitter) => splitter.handle(now, input),
             Node::Peer(peer) => peer.handle(now, input),
         }
@@ -36,6 +43,7 @@ impl Machine for Node {
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
         match self {
+            Node::Standby(standby) => told(standby.poll(now), Told::Splitter),
             Node::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
             Node::Peer(peer) => told(peer.poll(now), Told::Peer),
         }
@@ -58,6 +66,8 @@ struct Team {
     heads: BTreeMap<HostId, Bytes>,
     died: usize,
     fed: u64,
+    /// Who stands by, fed with the same.
+    heir: Option<HostId>,
 }
 
 const HEAD: &[u8] = &[9; 5_000];
@@ -74,7 +84,7 @@ impl Team {
         splitter.set_head(Bytes::from_static(HEAD));
         world.add(Node::Splitter(Box::new(splitter)), &Access::default()).unwrap();
         let (played, lost, heads) = Default::default();
-        Team { world, access, played, lost, heads, died: 0, fed: 0 }
+        Team { world, access, played, lost, heads, died: 0, fed: 0, heir: None }
     }
 
     fn join(&mut self, conduct: Conduct) -> HostId {
@@ -98,6 +108,10 @@ impl Team {
             self.fed += 1;
             if let Some(Node::Splitter(splitter)) = self.world.machine_mut(HostId(0)) {
                 splitter.feed(now, entry, &data);
+            }
+            let heir = self.heir.and_then(|heir| self.world.machine_mut(heir));
+            if let Some(Node::Standby(standby)) = heir {
+                standby.feed(now, entry, &data);
             }
             let Team { world, played, lost, heads, died, .. } = self;
             world.run(world.now() + Duration::from_millis(10), |_, host, told| match told {
@@ -299,6 +313,8 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         data: Bytes::from_static(b"data"),
     };
     let v6 = "[2001:db8::1]:7000".parse().unwrap();
+    let mark = Bytes::from_static(b"mark");
+    let group = Group { first: 1 << 40, mark, root: [6; 16], chunks: vec![(1, 1_200), (0, 7)] };
     let all = [
         Message::Hello { nonce: 1 },
         Message::Cookie { nonce: 1, cookie: [1; 16] },
@@ -319,6 +335,16 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Backlog { stripe: 3, from: 1 << 40 },
         Message::Move { to: v6, key: [8; 32], until: 9, signature: [7; 64] },
         Message::Report(super::wire::Report { played: 1, lost: 2, sent_bytes: 3 }),
+        Message::Standby(Word::StandBy { nonce: 1, cookie: [1; 16], signature: [2; 64] }),
+        Message::Standby(Word::Accepted { nonce: 1, you: v6, time: 3, stripes: 8 }),
+        Message::Standby(Word::Lives),
+        Message::Standby(Word::Follows),
+        Message::Standby(Word::Ledger(vec![group.clone(), group])),
+        Message::Standby(Word::Roster(vec![(v6, 10), (HostId(3).address(), 0)])),
+        Message::Standby(Word::Gone(v6)),
+        Message::Standby(Word::StandsBy { standby: v6, signature: [3; 64] }),
+        Message::Standby(Word::TakeOver { standby: v6, time: 9, signature: [3; 64] }),
+        Message::Standby(Word::Followed),
     ];
     for message in all {
         let bytes = message.write();

@@ -1,5 +1,7 @@
 //! The native wire: datagrams of one version, told apart by their first byte.
 
+pub mod standby;
+
 use super::seal::Hash;
 use crate::wire::Reader;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -126,6 +128,8 @@ pub enum Message {
     },
     /// A member says how it goes.
     Report(Report),
+    /// What concerns a splitter that stands by for another.
+    Standby(standby::Word),
 }
 
 /// How it goes for a member.
@@ -271,6 +275,10 @@ impl Message {
                 out.put_u64(report.lost);
                 out.put_u64(report.sent_bytes);
             }
+            Message::Standby(word) => {
+                out.put_slice(&[50, VERSION]);
+                word.put(&mut out);
+            }
         }
         out.freeze()
     }
@@ -326,6 +334,7 @@ impl Message {
                 lost: reader.u64()?,
                 sent_bytes: reader.u64()?,
             }),
+            50 if reader.u8()? == VERSION => Message::Standby(standby::Word::read(&mut reader)?),
             _ => return None,
         };
         Some(message)
