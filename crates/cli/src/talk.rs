@@ -2,7 +2,7 @@
 
 mod desk;
 mod feedback;
-mod keyring;
+pub mod keyring;
 mod meter;
 mod mirror;
 mod native;

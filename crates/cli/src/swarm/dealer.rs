@@ -36,6 +36,32 @@ enum Kind {
     Old(levada_swarm::Wire, Box<levada_swarm::Splitter>),
     /// On the native one.
     Native(Box<native::Splitter>),
+    /// On that one, for when another dies.
+    Standby(Box<native::Standby>),
+}
+
+/// What a native splitter needs.
+#[derive(Default)]
+pub struct Native {
+    /// What its key is made of.
+    pub secret: [u8; 32],
+    /// For which splitter it stands by.
+    pub standby_of: Option<SocketAddr>,
+    /// Who hears of its team.
+    pub announced: Option<Announced>,
+}
+
+/// What happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Something about a peer.
+    Peer(splitter::Event),
+    /// This one stands by: for this splitter, or this one is it.
+    StandsBy(SocketAddr),
+    /// It does no longer.
+    StoodDown(SocketAddr),
+    /// The other splitter died, and had so many peers.
+    TookOver(usize),
 }
 
 /// What it counts.
@@ -57,6 +83,9 @@ pub enum Stats {
         splitter: native::splitter::Stats,
         /// The team.
         members: Vec<native::splitter::TeamMember>,
+        /// Of one that stands by: how many members the other's team has.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        follows: Option<usize>,
     },
 }
 
@@ -67,15 +96,22 @@ impl Dealer {
         Dealer { kind, early: Some(Vec::new()), announced }
     }
 
-    /// A native splitter, with a key and a secret of its own.
+    /// A native splitter.
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub fn native(announced: Option<Announced>) -> Result<Dealer> {
-        let seal = native::Seal::ed25519(&random()?);
+    pub fn native(wanted: Native) -> Result<Dealer> {
+        let Native { secret, standby_of, announced } = wanted;
+        let seal = native::Seal::ed25519(&secret);
         let config = native::splitter::Config::new(NOWHERE, seal, random()?);
-        let kind = Kind::Native(Box::new(native::Splitter::new(Instant::now(), config)));
-        Ok(Dealer { kind, early: Some(Vec::new()), announced })
+        let now = Instant::now();
+        let Some(primary) = standby_of else {
+            let kind = Kind::Native(Box::new(native::Splitter::new(now, config)));
+            return Ok(Dealer { kind, early: Some(Vec::new()), announced });
+        };
+        let seed = u64::from_le_bytes(random()?);
+        let kind = Kind::Standby(Box::new(native::Standby::new(now, config, primary, seed)));
+        Ok(Dealer { kind, early: None, announced })
     }
 
     /// Takes a piece of the stream, or its head.
@@ -86,6 +122,8 @@ impl Dealer {
             (Kind::Old(_, splitter), Piece::Bytes { bytes, .. }) => splitter.feed(now, &bytes),
             (Kind::Native(splitter), Piece::Head(head)) => splitter.set_head(head.into()),
             (Kind::Native(splitter), Piece::Bytes { bytes, entry }) => splitter.feed(now, entry, &bytes),
+            (Kind::Standby(standby), Piece::Head(head)) => standby.set_head(head.into()),
+            (Kind::Standby(standby), Piece::Bytes { bytes, entry }) => standby.feed(now, entry, &bytes),
         }
         if is_head {
             // Now newcomers can be told all of it.
@@ -101,8 +139,22 @@ impl Dealer {
                 Stats::Old { splitter: splitter.stats(), members: splitter.members().to_vec() }
             }
             Kind::Native(splitter) => {
-                Stats::Native { splitter: splitter.stats(), members: splitter.members() }
+                Stats::Native { splitter: splitter.stats(), members: splitter.members(), follows: None }
             }
+            Kind::Standby(standby) => Stats::Native {
+                splitter: standby.stats(),
+                members: standby.members(),
+                follows: (!standby.leads()).then(|| standby.follows()),
+            },
+        }
+    }
+
+    /// The native splitter in it.
+    fn splitter_mut(&mut self) -> Option<&mut native::Splitter> {
+        match &mut self.kind {
+            Kind::Old(..) => None,
+            Kind::Native(splitter) => Some(splitter),
+            Kind::Standby(standby) => Some(standby.splitter_mut()),
         }
     }
 
@@ -111,6 +163,9 @@ impl Dealer {
         let (wire, key, peers) = match kind {
             Kind::Old(wire, splitter) => (Wire::Old(*wire), [0; 32], splitter.members().len()),
             Kind::Native(splitter) => (Wire::Native, splitter.key().to_bytes(), splitter.stats().peers),
+            Kind::Standby(standby) => {
+                (Wire::Native, standby.splitter().key().to_bytes(), standby.stats().peers)
+            }
         };
         let (channel, most) = (announced.channel.clone(), announced.most);
         Team { channel, wire: wire.letter(), key, peers: peers as u32, most }
@@ -122,7 +177,8 @@ impl Dealer {
             return false;
         };
         let Some(order) = announced.announcer.receive(now, *from, bytes) else { return false };
-        if let (Some(order), Kind::Native(splitter)) = (order, &mut self.kind)
+        if let Some(order) = order
+            && let Some(splitter) = self.splitter_mut()
             && let Some(key) = native::Key::from_bytes(&order.to.key)
         {
             splitter.shed(now, order.peers as usize, order.to.splitter, key);
@@ -138,6 +194,9 @@ impl Stats {
             Stats::Old { splitter, .. } => {
                 (splitter.peers, splitter.chunks, splitter.sent_bytes, splitter.lost, splitter.repaired)
             }
+            Stats::Native { follows: Some(peers), .. } => {
+                return format!("standing by, {peers} peers there");
+            }
             Stats::Native { splitter, .. } => {
                 let lost = splitter.repaired + splitter.unrepaired;
                 (splitter.peers, splitter.chunks, splitter.sent_bytes, lost, splitter.repaired)
@@ -149,7 +208,7 @@ impl Stats {
 }
 
 impl Machine for Dealer {
-    type Event = splitter::Event;
+    type Event = Told;
 
     fn handle(&mut self, now: Instant, input: Input) {
         if self.is_the_trackers(now, &input) {
@@ -164,11 +223,12 @@ impl Machine for Dealer {
         match &mut self.kind {
             Kind::Old(_, splitter) => splitter.handle(now, input),
             Kind::Native(splitter) => splitter.handle(now, input),
+            Kind::Standby(standby) => standby.handle(now, input),
         }
     }
 
-    fn poll(&mut self, now: Instant) -> Output<splitter::Event> {
-        if let Some(announced) = &mut self.announced {
+    fn poll(&mut self, now: Instant) -> Output<Told> {
+        if let Some(announced) = self.announced.as_mut().filter(|_| self.kind.deals()) {
             let mut announcer = announced.announcer.clone();
             let said = announcer.say(now, || Dealer::team(&self.kind, announced));
             announced.announcer = announcer;
@@ -177,15 +237,12 @@ impl Machine for Dealer {
             }
         }
         let output = match &mut self.kind {
-            Kind::Old(_, splitter) => splitter.poll(now),
-            Kind::Native(splitter) => match splitter.poll(now) {
-                Output::Send(transmit) => Output::Send(transmit),
-                Output::Event(event) => Output::Event(told(event)),
-                Output::Wait(until) => Output::Wait(until),
-            },
+            Kind::Old(_, splitter) => as_told(splitter.poll(now), Told::Peer),
+            Kind::Native(splitter) => as_told(splitter.poll(now), told),
+            Kind::Standby(standby) => as_told(standby.poll(now), told),
         };
         match (output, &self.announced) {
-            (Output::Wait(until), Some(announced)) => {
+            (Output::Wait(until), Some(announced)) if self.kind.deals() => {
                 let due = announced.announcer.due();
                 Output::Wait(Some(until.map_or(due, |until| until.min(due))))
             }
@@ -194,11 +251,30 @@ impl Machine for Dealer {
     }
 }
 
-fn told(event: native::splitter::Event) -> splitter::Event {
+impl Kind {
+    /// Whether it has the team, or would have one.
+    fn deals(&self) -> bool {
+        !matches!(self, Kind::Standby(standby) if !standby.leads())
+    }
+}
+
+fn as_told<E>(output: Output<E>, read: impl Fn(E) -> Told) -> Output<Told> {
+    match output {
+        Output::Send(transmit) => Output::Send(transmit),
+        Output::Event(event) => Output::Event(read(event)),
+        Output::Wait(until) => Output::Wait(until),
+    }
+}
+
+fn told(event: native::splitter::Event) -> Told {
+    use native::splitter::Event;
     match event {
-        native::splitter::Event::Joined(peer) => splitter::Event::Joined(peer),
-        native::splitter::Event::Left(peer) => splitter::Event::Left(peer),
-        native::splitter::Event::Died(peer) => splitter::Event::Died(peer),
+        Event::Joined(peer) => Told::Peer(splitter::Event::Joined(peer)),
+        Event::Left(peer) => Told::Peer(splitter::Event::Left(peer)),
+        Event::Died(peer) => Told::Peer(splitter::Event::Died(peer)),
+        Event::StandsBy(peer) => Told::StandsBy(peer),
+        Event::StoodDown(peer) => Told::StoodDown(peer),
+        Event::TookOver(peers) => Told::TookOver(peers),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Teams of a server's mounts: `swarm = true` on a mount gives it a splitter, and the server's page shows the team.
 
 use super::{
-    dealer::{Dealer, Stats},
+    dealer::{Dealer, Native, Stats},
     heads::Heads,
+    member::random,
     place,
     wire::Wire,
 };
@@ -64,7 +65,7 @@ async fn carry(station: &Arc<Station>, name: &MountName, port: u16, console: Con
     let listen = station.config().http.listen.first().map(SocketAddr::ip);
     let listen = listen.filter(|ip| !ip.is_unspecified());
     let sockets = place::datagrams(listen, port).with_context(|| format!("cannot listen on port {port}"))?;
-    let driver = Driver::new(Dealer::native(None)?, sockets);
+    let driver = Driver::new(Dealer::native(Native { secret: random()?, ..Native::default() })?, sockets);
     let (address, remote) = (driver.local_addr()?, driver.remote());
     let place = SocketAddr::new(listen.unwrap_or(address.ip()), address.port());
     console.say(format!("a team carries {name}: p2psp://{place}"));
@@ -124,7 +125,7 @@ async fn show(station: &Arc<Station>, name: &MountName, address: String, remote:
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         let stats = now.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Stats::Native { splitter, members }) = stats {
+        if let Some(Stats::Native { splitter, members, .. }) = stats {
             let at = |endpoint: &SocketAddr| members.iter().position(|member| member.endpoint == *endpoint);
             let peer = |member: &levada_swarm::native::splitter::TeamMember| {
                 let before = sent.get(&member.endpoint).copied().unwrap_or(member.sent_bytes);

@@ -55,6 +55,8 @@ pub enum Told {
     Play(Bytes),
     /// Some did not come.
     Lost,
+    /// The splitter is dead, and this one goes on.
+    TakenOver(SocketAddr),
     /// It has left.
     Left,
 }
@@ -206,6 +208,7 @@ fn native(event: native::peer::Event) -> Option<Told> {
         native::peer::Event::Head(bytes) => Told::Head { bytes, anew: true },
         native::peer::Event::Play(_, bytes) => Told::Play(bytes),
         native::peer::Event::Lost(_) => Told::Lost,
+        native::peer::Event::TakenOver(by) => Told::TakenOver(by),
         native::peer::Event::Left => Told::Left,
     })
 }

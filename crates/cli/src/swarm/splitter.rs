@@ -1,7 +1,7 @@
 //! `levada swarm splitter`: follows a stream and deals it to a team.
 
 use super::{
-    dealer::{Announced, Dealer, Stats},
+    dealer::{Announced, Dealer, Native, Stats, Told},
     heads::Heads,
     member::random,
     place, view,
@@ -11,6 +11,7 @@ use crate::{
     exit::{Exit, USAGE},
     output::Console,
     run,
+    talk::keyring,
 };
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::{Driver, Remote};
@@ -19,6 +20,7 @@ use levada_swarm::{splitter, tracker::Announcer};
 use serde::Serialize;
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -64,6 +66,12 @@ pub struct Splitter {
     /// The most peers that a tracker sends here
     #[arg(long, value_name = "PEERS", default_value_t = 1_000)]
     team_size: u32,
+    /// The file with this splitter's key, on the native wire; made where it is not there. Default a new key each time
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Stand by for the splitter there, with the same key and the same source: follow it, and go on when it dies
+    #[arg(long, value_name = "HOST:PORT", requires = "key")]
+    standby_of: Option<String>,
     /// Show the team in this terminal: who has the stream from whom, and how it goes for each
     #[arg(long)]
     view: bool,
@@ -111,7 +119,12 @@ impl Splitter {
             () = run::stopped() => return Ok(()),
             () = run::after(self.lasts) => return Ok(()),
         };
-        console.say(format!("splitting {} on {address} (wire {})", self.source, self.wire.name()));
+        match &self.standby_of {
+            Some(other) => console.say(format!("asking {other} to stand by for it on {address}")),
+            None => {
+                console.say(format!("splitting {} on {address} (wire {})", self.source, self.wire.name()))
+            }
+        }
         let feeding = self.feed(&client, first, remote.clone(), status.clone(), console);
         let end = async {
             tokio::select! {
@@ -122,7 +135,7 @@ impl Splitter {
                 _ = gone.recv() => {}
             }
         };
-        let ended = driver.run(end, |event| tell(event, console)).await?;
+        let ended = driver.run(end, |event| self.tell(event, console)).await?;
         let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         last.stats = Some(ended.stats());
         console.clear();
@@ -133,7 +146,14 @@ impl Splitter {
     /// The machine of the wire.
     fn dealer(&self) -> Result<Dealer> {
         let announced = self.announced()?;
-        let Wire::Old(wire) = self.wire else { return Dealer::native(announced) };
+        let Wire::Old(wire) = self.wire else {
+            let standby_of = self.standby_of.as_deref().map(place::resolve).transpose()?;
+            let secret = *keyring::identity(self.key.as_deref())?.bytes();
+            return Dealer::native(Native { secret, standby_of, announced });
+        };
+        if self.key.is_some() {
+            return Err(Exit(USAGE, "keys and splitters that stand by need --wire native".into()).into());
+        }
         let defaults = splitter::Config::new(wire);
         let config = splitter::Config {
             chunk_size: self.chunk_size,
@@ -163,6 +183,20 @@ impl Splitter {
         let port = self.source.port_or_known_default().ok_or_else(wrong)?;
         let address = place::resolve(&format!("{host}:{port}"))?;
         Ok(Some((address, self.source.path().trim_start_matches('/').to_owned())))
+    }
+
+    fn tell(&self, event: Told, console: Console) {
+        match (event, &self.standby_of) {
+            (Told::Peer(event), _) => tell_of_peer(event, console),
+            (Told::StandsBy(here), Some(other)) => {
+                console.say(format!("standing by for {other} as {here}"));
+            }
+            (Told::StandsBy(other), None) => console.say(format!("{other} stands by")),
+            (Told::StoodDown(other), _) => console.say(format!("{other} stands by no longer")),
+            (Told::TookOver(peers), _) => {
+                console.say(format!("the other splitter is dead: taking over its {peers} peers"));
+            }
+        }
     }
 
     /// Asks for the source until it is there.
@@ -243,7 +277,7 @@ async fn watch(
     }
 }
 
-fn tell(event: splitter::Event, console: Console) {
+fn tell_of_peer(event: splitter::Event, console: Console) {
     match event {
         splitter::Event::Joined(peer) => console.say(format!("{peer} joined")),
         splitter::Event::Left(peer) => console.say(format!("{peer} left")),
@@ -262,5 +296,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const EXAMPLES: &str = "\
 Examples:
   levada swarm splitter --source http://127.0.0.1:8000/BBB.ogv --port 8001
-  levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv
+  levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv --key team.key
+  levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv --key team.key --port 8002 --standby-of 127.0.0.1:8001
   levada swarm splitter --wire b --source http://127.0.0.1:8000/BBB.ogv";

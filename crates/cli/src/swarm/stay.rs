@@ -196,6 +196,7 @@ impl Stay {
                     tell(Event::Play(bytes));
                 }
                 Told::Lost => {}
+                Told::TakenOver(by) => console.say(format!("the splitter is dead; {by} goes on")),
                 Told::Left => drop(told.try_send(())),
             })
             .await?;

@@ -210,6 +210,7 @@ mod tests {
         let stats = |sent| Stats::Native {
             splitter: Counts { peers: 2, ..Counts::default() },
             members: vec![member(1, sent, 8), member(2, 0, 0)],
+            follows: None,
         };
         let (mut eye, now) = (Eye::default(), Instant::now());
         eye.see("team", &stats(0), now);
