@@ -32,6 +32,8 @@ pub struct Playout {
     /// When the delay was last made shorter, and how long it is too short or too long already.
     changed: f64,
     delay: f64,
+    /// What was done to it since it was measured.
+    jump: f64,
 }
 
 impl Playout {
@@ -53,6 +55,7 @@ impl Playout {
             playing: false,
             changed: 0.0,
             delay: 0.0,
+            jump: 0.0,
         })
     }
 
@@ -140,27 +143,31 @@ impl Playout {
         let target = self.target(now);
         let (error, period) = (self.delay - target, self.rendition.period());
         let (short, long) = (0.000_8 + 0.02 * target, 0.002 + 0.4 * period + 0.01 * target);
+        let mut jump = 0.0;
         if error < -short && !self.jitter.is_ready() {
             // nothing is there and it may wait: made up, and the frame comes after it
             self.lost();
             let counts = self.jitter.counts_mut();
             (counts.stretched, counts.missing) = (counts.stretched + 1, counts.missing + 1);
+            jump = period;
         } else {
             self.decode();
             if error < -short {
                 let more = self.stretch.lengthen(error < -0.012, -error);
                 self.jitter.counts_mut().stretched += u64::from(more > 0);
+                jump = more as f64 / rate;
             } else if error > long && now - self.changed > PAUSE {
-                self.shorten(now, error);
+                jump = -(self.shorten(now, error) as f64) / rate;
             }
         }
         let resampler = &mut self.resampler;
         self.stretch.take(|sound| resampler.push(sound));
-        self.servo.follow(error, period, error.abs() < 0.004);
+        self.servo.follow(self.delay, error, std::mem::replace(&mut self.jump, jump), period);
         self.resampler.set_step(rate / f64::from(self.rate) * (1.0 + self.servo.ratio()));
     }
 
-    fn shorten(&mut self, now: f64, error: f64) {
+    /// Frames less.
+    fn shorten(&mut self, now: f64, error: f64) -> usize {
         for _ in 0..4 {
             if self.stretch.waiting() as f64 >= 0.018 * f64::from(self.rendition.rate)
                 || !self.jitter.is_ready()
@@ -172,6 +179,7 @@ impl Playout {
         let less = self.stretch.shorten(error > 0.03, error);
         self.jitter.counts_mut().shortened += u64::from(less > 0);
         self.changed = if less > 0 { now } else { now - 0.8 * PAUSE };
+        less
     }
 
     fn decode(&mut self) {
