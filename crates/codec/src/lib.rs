@@ -13,3 +13,5 @@ pub mod resample;
 pub mod spectrum;
 pub mod video;
 pub mod wavelet;
+
+pub use mdct::Fft;

@@ -50,7 +50,7 @@ fn times([a, b]: [f32; 2], [c, d]: [f32; 2]) -> [f32; 2] {
 /// A complex Fourier transform by radices 4, 2, 3 and 5, each written out. (rustfft is faster and a dependency tree; ours takes
 /// little beside the entropy coder.)
 #[derive(Clone, Debug)]
-struct Fft {
+pub struct Fft {
     passes: Vec<Pass>,
     here: Vec<[f32; 2]>,
     there: Vec<[f32; 2]>,
@@ -67,7 +67,8 @@ struct Pass {
 }
 
 impl Fft {
-    fn new(n: usize) -> Option<Fft> {
+    /// Of so many points; none where that has other factors than 2, 3 and 5.
+    pub fn new(n: usize) -> Option<Fft> {
         let (mut length, mut stride, mut passes) = (n, 1, Vec::new());
         for radix in [4, 2, 3, 5] {
             while length.is_multiple_of(radix) && length > 1 {
@@ -86,8 +87,9 @@ impl Fft {
         (length == 1).then_some(Fft { passes, here: zeros.clone(), there: zeros })
     }
 
-    /// Stockham's way: each pass reads one buffer in order and writes the other sorted.
-    fn transform(&mut self, points: &[[f32; 2]]) -> &[[f32; 2]] {
+    /// The spectrum of as many points as it was made for, each a real and an imaginary part, not scaled. Stockham's way: each pass reads one
+    /// buffer in order and writes the other sorted.
+    pub fn transform(&mut self, points: &[[f32; 2]]) -> &[[f32; 2]] {
         self.here.copy_from_slice(points);
         for pass in &self.passes {
             match pass.radix {

@@ -38,6 +38,11 @@ impl Sink {
         }
     }
 
+    /// Whether it is a loudspeaker.
+    pub fn is_card(&self) -> bool {
+        !matches!(self, Sink::Null | Sink::Wave(_) | Sink::Stdout)
+    }
+
     /// Whether it was a sound card that is not there any longer: it may come back, and be opened again.
     pub fn is_gone(&self) -> bool {
         match self {

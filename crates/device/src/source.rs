@@ -56,6 +56,11 @@ impl Source {
         }
     }
 
+    /// Whether it is a microphone.
+    pub fn is_card(&self) -> bool {
+        self.waiting().is_some()
+    }
+
     /// Whether it was a sound card that is not there any longer: it may come back, and be opened again.
     pub fn is_gone(&self) -> bool {
         match self {

@@ -6,9 +6,15 @@
 
 pub mod compat;
 mod conceal;
+mod echo;
+mod howl;
 pub mod native;
+mod near;
 mod paced;
 pub mod secure;
 
 pub use conceal::Conceal;
+pub use echo::Echo;
+pub use howl::Howl;
+pub use near::{Near, Place};
 pub use paced::{Call, Ended, Paced, Sound};

@@ -6,6 +6,7 @@ use crate::{exit, run};
 use anyhow::{Context, Result, anyhow};
 use levada_codec::packet::Codec;
 use levada_device::{Form, Sink, Source};
+use levada_talk::Place;
 use levada_talk::native::{Config, NativeCall, Rendition, Told};
 use levada_talk::secure::{self, Event, Reason, Secret};
 use std::net::{SocketAddr, UdpSocket};
@@ -46,6 +47,13 @@ pub struct Options {
     /// The file with keys that are let in, a line each (the key, then any name); nobody else is
     #[arg(long, value_name = "FILE")]
     known_peers: Option<std::path::PathBuf>,
+    /// Cancel echo, suppress noise and keep voices at one loudness, 16 to 26 ms later: on or off; without it, where both ends of this machine
+    /// are sound cards
+    #[arg(long, value_name = "on|off")]
+    echo: Option<Switch>,
+    /// What is sent is music: nothing is done to it
+    #[arg(long)]
+    music: bool,
     /// Send silence at first
     #[arg(long)]
     muted: bool,
@@ -55,6 +63,13 @@ pub struct Options {
     /// Call nobody: play clicks, and print how long they take from mouth to ear
     #[arg(long)]
     pub measure: bool,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Options {
@@ -99,6 +114,12 @@ impl Options {
         }
     }
 
+    /// What is done about a loudspeaker that a microphone hears.
+    pub fn place(&self, source: &Source, sink: &Sink) -> Place {
+        let cards = source.is_card() && sink.is_card();
+        Place { echo: self.echo.map_or(cards && !self.music, |echo| echo == Switch::On), feedback: cards }
+    }
+
     /// What keeps the call to its two ends.
     pub fn secure(&self, peer: Option<SocketAddr>) -> Result<secure::Config> {
         let known = self.known_peers.as_deref().map(keyring::known).transpose()?;
@@ -113,7 +134,7 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     let options = &talk.native;
     let peer = talk.host.is_some().then(|| talk.peer()).transpose()?;
     let rendition = options.rendition(talk.seminar.frames_per_second.round() as u32)?;
-    let config = options.config(rendition, options.secure(peer)?);
+    let mut config = options.config(rendition, options.secure(peer)?);
     let key = config.secure.identity.public();
     let socket = match peer {
         Some(peer) => super::listen(talk.listen, peer)?,
@@ -121,6 +142,7 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     };
     let form = form(rendition);
     let (source, sink) = (Source::open(&talk.input, form)?, Sink::open(&talk.output, form)?);
+    config.place = options.place(&source, &sink);
     let mut call = NativeCall::new(config, keyring::chance()?).context("no such rendition")?;
     call.mute(options.muted);
     let time = talk.duration()?;

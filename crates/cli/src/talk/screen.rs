@@ -44,6 +44,12 @@ impl Screen {
     pub fn told(&mut self, told: &Told, called: Option<SocketAddr>) -> Option<Exit> {
         match told {
             Told::HungUp => self.event("the other end hung up", &json!({ "event": "hung_up" })),
+            Told::Howling { hertz } => self.event(
+                &format!(
+                    "feedback at {hertz} Hz: the microphone is turned down; a headset or less loudness helps"
+                ),
+                &json!({ "event": "feedback", "hertz": hertz }),
+            ),
             Told::Session(Event::Opened { again: true, peer, .. }) => self.peer = Some(*peer),
             Told::Session(Event::Opened { peer, key, words, .. }) => {
                 self.peer = Some(*peer);
@@ -147,7 +153,11 @@ impl Screen {
             "{} you{} {} them  {:.0} ms = {:.0} capture {:.0} network {:.0} buffer {:.0} playback  unheard {:.1} % lost {:.1} %  \
              {:.0}↑ {:.0}↓ kbit/s  MOS {:.1}  quick {slider} safe  m - + q",
             meter(self.stats.levels[0]),
-            if muted { " (muted)" } else { "" },
+            match () {
+                () if muted => " (muted)",
+                () if self.stats.soft => " (turned down)",
+                () => "",
+            },
             meter(self.stats.levels[1]),
             ms(delay(&self.stats)),
             ms(capture),
@@ -166,7 +176,7 @@ impl Screen {
         let Stats { frames, plan, .. } = self.stats;
         let stats = &self.stats;
         let line = json!({
-            "seconds": self.began.elapsed().as_secs_f64(), "peer": self.peer, "muted": muted, "safety": self.safety,
+            "seconds": self.began.elapsed().as_secs_f64(), "peer": self.peer, "muted": muted, "turned_down": stats.soft, "safety": self.safety,
             "delay": { "capture": stats.capture, "network": stats.rtt / 2.0, "buffer": stats.buffered, "playback": stats.playback,
                 "all": delay(stats), "target": stats.target },
             "round_trip": stats.rtt, "queue": stats.queue, "loss": stats.loss, "unheard": stats.unheard,

@@ -4,8 +4,8 @@ use super::jitter::Counts;
 use super::playout::Playout;
 use super::rate::{Plan, Rate};
 use super::wire::{BYE, Body, MOST, REPORT, Rendition, Report};
-use crate::Call;
 use crate::secure::{self, Event, Head, Opened, Secure};
+use crate::{Call, Near, Place};
 use bytes::Bytes;
 use levada_codec::packet::{Codec, Encoder};
 use std::collections::VecDeque;
@@ -25,6 +25,8 @@ pub struct Config {
     pub copies: Option<u8>,
     /// The share of frames that may come too late: less is safer and slower. Default 0.005.
     pub late: f64,
+    /// What is done about loudspeakers that are heard by microphones. Default: nothing.
+    pub place: Place,
     /// Who is called, and what keeps the call to the two.
     pub secure: secure::Config,
 }
@@ -33,7 +35,15 @@ impl Config {
     /// The defaults.
     pub fn new(secure: secure::Config) -> Config {
         let rendition = Rendition { codec: Codec::Native, frames: 240, rate: 44_100 };
-        Config { rendition, bitrate: None, most: 400_000, copies: None, late: 0.005, secure }
+        Config {
+            rendition,
+            bitrate: None,
+            most: 400_000,
+            copies: None,
+            late: 0.005,
+            place: Place::default(),
+            secure,
+        }
     }
 }
 
@@ -74,6 +84,8 @@ pub struct Stats {
     pub plan: Option<Plan>,
     /// How much faster the other clock is, in parts per million.
     pub skew: f64,
+    /// Whether the microphone is turned down, since something howled.
+    pub soft: bool,
     /// The loudest sample of the last block captured, and played: 1 is full scale.
     pub levels: [f32; 2],
 }
@@ -83,6 +95,7 @@ pub struct Stats {
 pub struct NativeCall {
     config: Config,
     secure: Secure,
+    near: Near,
     encoder: Encoder,
     playout: Playout,
     rate: Rate,
@@ -94,7 +107,6 @@ pub struct NativeCall {
     /// The last frames, the newest first, and how many of them were not sent.
     recent: VecDeque<Bytes>,
     fresh: usize,
-    muted: bool,
     hung_up: bool,
     opened: Vec<u8>,
     events: VecDeque<Told>,
@@ -108,6 +120,11 @@ pub enum Told {
     Session(Event),
     /// The other end hung up.
     HungUp,
+    /// The two ends howl at each other; the microphone is turned down for a while.
+    Howling {
+        /// The tone's frequency.
+        hertz: u32,
+    },
 }
 
 /// What was received of a session.
@@ -135,6 +152,7 @@ impl NativeCall {
         let secure = Secure::new(secure::Config { hello, ..config.secure.clone() }, seed);
         Some(NativeCall {
             secure,
+            near: Near::new(config.place, rendition.rate, usize::from(rendition.frames)),
             encoder: Encoder::new(rendition.codec, usize::from(rendition.frames)).ok()?,
             playout: Playout::new(rendition.rate, rendition, config.late)?,
             rate: Rate::new(if rendition.codec == Codec::Native { BEGIN } else { most }, most),
@@ -144,7 +162,6 @@ impl NativeCall {
             time: 0,
             recent: VecDeque::new(),
             fresh: 0,
-            muted: false,
             hung_up: false,
             opened: Vec::with_capacity(1_500),
             events: VecDeque::new(),
@@ -169,7 +186,8 @@ impl NativeCall {
             loss: self.rate.loss(),
             target: self.playout.target(self.last),
             buffered: self.playout.delay(),
-            capture: seconds(block + codec.delay(block)),
+            capture: seconds(block + codec.delay(block)) + self.near.delay(),
+            soft: self.near.is_soft(),
             rtt: self.rate.rtt(),
             queue: self.rate.queue(),
             playback: seconds(block),
@@ -191,12 +209,12 @@ impl NativeCall {
 
     /// Lets silence be sent instead of what is captured.
     pub fn mute(&mut self, muted: bool) {
-        self.muted = muted;
+        self.near.mute(muted);
     }
 
     /// Whether silence is sent.
     pub fn is_muted(&self) -> bool {
-        self.muted
+        self.near.is_muted()
     }
 
     /// Lets another share of frames come too late from now on.
@@ -308,11 +326,7 @@ impl NativeCall {
                 ((most * rendition.period() / 8.0) as usize).min(super::rate::BODY - Report::LENGTH - 2);
         }
         let mut frame = Vec::with_capacity(plan.budget);
-        if self.muted {
-            self.encoder.encode(&vec![0; captured.len()], plan.budget, &mut frame);
-        } else {
-            self.encoder.encode(captured, plan.budget, &mut frame);
-        }
+        self.encoder.encode(self.near.captured(captured), plan.budget, &mut frame);
         self.recent.push_front(frame.into());
         self.recent.truncate(MOST);
         self.fresh = (self.fresh + 1).min(MOST);
@@ -387,6 +401,9 @@ impl Call for NativeCall {
         self.send(now, captured);
         let before = self.playout.counts();
         self.playout.play(now, played);
+        if let Some(hertz) = self.near.played(played) {
+            self.push(Told::Howling { hertz: hertz as u32 });
+        }
         let after = self.playout.counts();
         if after != before {
             let unheard = f64::from(u8::from(after.missing > before.missing));
