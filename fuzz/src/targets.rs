@@ -76,6 +76,7 @@ pub const TARGETS: &[Target] = &[
     target("talk_compat", sound::compat),
     target("talk_native", sound::native),
     target("talk_packet", sound::packet),
+    target("talk_pictures", sound::pictures),
     target("talk_video", sound::slices),
     target("y4m", sound::y4m),
     target("swarm_wire_a", swarm::wire_a),

@@ -4,7 +4,7 @@ use levada_codec::compat::{Config, Layer, Unpacker};
 use levada_codec::native::Decoder;
 use levada_codec::packet::{self, Codec};
 use levada_codec::video::{self, y4m};
-use levada_talk::native::Body;
+use levada_talk::native::{Body, Piece, Receiving};
 use levada_talk::secure::{Config as SecureConfig, Identity, Secret, Secure};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -99,5 +99,29 @@ pub fn y4m(bytes: &[u8]) {
     let (width, height) = reader.size();
     while let Ok(Some(picture)) = reader.picture() {
         assert_eq!(picture.planes[0].len(), width * height);
+    }
+}
+
+/// Pieces of pictures, each after its length: what is read is written again as the same, little is held, and pictures come out in their order
+/// and with all of their slices.
+pub fn pictures(bytes: &[u8]) {
+    let (mut receiving, mut rest, mut now) = (Receiving::default(), bytes, 0.0);
+    while let Some((length, more)) = rest.split_first() {
+        let (body, after) = more.split_at(usize::from(*length).min(more.len()));
+        rest = after;
+        now += 0.01;
+        let Some(piece) = Piece::read(body) else { continue };
+        assert_eq!(piece.write(), body);
+        receiving.put(now, u32::from(piece.number), piece);
+        assert!(receiving.missing(now, 0.02).len() <= 120 && receiving.bytes() <= bytes.len());
+        let (mut last, mut key) = (None, receiving.is_lost());
+        while let Some(coded) = receiving.take(now, 0.3) {
+            assert!(coded.key || !key, "the first one stands alone");
+            key = false;
+            assert!(!coded.slices.is_empty() && coded.slices.iter().all(|slice| !slice.is_empty()));
+            let follows = |before: u32| coded.time as u16 == (before as u16).wrapping_add(1) || coded.key;
+            assert!(last.is_none_or(follows));
+            last = Some(coded.time);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One end of a native call.
 
 use super::jitter::Counts;
+use super::pictures::Pictures;
 use super::playout::Playout;
 use super::rate::{Plan, Rate};
 use super::wire::{BYE, Body, MOST, REPORT, Rendition, Report};
@@ -27,6 +28,8 @@ pub struct Config {
     pub late: f64,
     /// What is done about loudspeakers that are heard by microphones. Default: nothing.
     pub place: Place,
+    /// Bits a second of pictures, at most; they get what sound leaves. Default: none are sent.
+    pub pictures: Option<u32>,
     /// Who is called, and what keeps the call to the two.
     pub secure: secure::Config,
 }
@@ -42,6 +45,7 @@ impl Config {
             copies: None,
             late: 0.005,
             place: Place::default(),
+            pictures: None,
             secure,
         }
     }
@@ -99,6 +103,7 @@ pub struct NativeCall {
     encoder: Encoder,
     playout: Playout,
     rate: Rate,
+    pictures: Pictures,
     heard: Heard,
     began: Option<Instant>,
     last: f64,
@@ -108,6 +113,8 @@ pub struct NativeCall {
     recent: VecDeque<Bytes>,
     fresh: usize,
     hung_up: bool,
+    /// Bytes of datagrams that were sealed in this cycle.
+    sealed: usize,
     opened: Vec<u8>,
     events: VecDeque<Told>,
     stats: Stats,
@@ -145,7 +152,8 @@ impl NativeCall {
     pub fn new(config: Config, seed: [u8; 32]) -> Option<NativeCall> {
         let rendition = config.rendition;
         rendition.code()?;
-        let most = f64::from(config.most);
+        let most = f64::from(config.most) + config.pictures.map_or(0.0, f64::from);
+        let begin = config.pictures.map_or(BEGIN, |_| BEGIN_WITH_PICTURES);
         // what tells this program's time from that of another at the same place
         let tale = blake3::derive_key("levada talk 2026-11 what tells programs apart", &seed);
         let hello = [VERSION, tale[0], tale[1], tale[2]];
@@ -155,7 +163,8 @@ impl NativeCall {
             near: Near::new(config.place, rendition.rate, usize::from(rendition.frames)),
             encoder: Encoder::new(rendition.codec, usize::from(rendition.frames)).ok()?,
             playout: Playout::new(rendition.rate, rendition, config.late)?,
-            rate: Rate::new(if rendition.codec == Codec::Native { BEGIN } else { most }, most),
+            rate: Rate::new(if rendition.codec == Codec::Native { begin } else { most }, most),
+            pictures: Pictures::new(config.pictures),
             heard: Heard::default(),
             began: None,
             last: 0.0,
@@ -163,6 +172,7 @@ impl NativeCall {
             recent: VecDeque::new(),
             fresh: 0,
             hung_up: false,
+            sealed: 0,
             opened: Vec::with_capacity(1_500),
             events: VecDeque::new(),
             stats: Stats::default(),
@@ -223,6 +233,21 @@ impl NativeCall {
         self.playout.jitter_mut().set_late(late);
     }
 
+    /// Pictures, both ways.
+    pub fn pictures(&mut self) -> &mut Pictures {
+        &mut self.pictures
+    }
+
+    /// The same, to be looked at.
+    pub fn see(&self) -> &Pictures {
+        &self.pictures
+    }
+
+    /// Seconds of the call at some time.
+    pub fn clock(&mut self, at: Instant) -> f64 {
+        self.since(at)
+    }
+
     /// Says good-bye, to be sent.
     pub fn hang_up(&mut self) {
         // what says it may be lost
@@ -259,6 +284,7 @@ impl NativeCall {
         if opened.session > self.heard.session {
             if self.heard.session > 0 && self.heard.hello != opened.hello {
                 self.playout.restart(); // another program, whose time is another
+                self.pictures.restart();
             }
             self.heard = Heard { session: opened.session, hello: opened.hello, ..Heard::default() };
         }
@@ -271,7 +297,11 @@ impl NativeCall {
             }
             return Some(());
         }
+        if Pictures::is_kind(kind) {
+            return self.pictures.read(now, kind, time, &self.opened);
+        }
         let rendition = Rendition::of(kind)?;
+        self.pictures.flagged(now, flags);
         let frames = usize::from(counts >> 4) + 1 + usize::from(counts & 15);
         let sound = std::mem::take(&mut self.opened);
         let body = Body::read(&sound, flags & REPORT != 0, frames);
@@ -318,8 +348,14 @@ impl NativeCall {
 
     fn send(&mut self, now: f64, captured: &[i16]) {
         let rendition = self.config.rendition;
-        let (most, copies) = (self.config.bitrate.map_or(MOST_BITS, f64::from), self.config.copies);
-        let mut plan = self.rate.plan(rendition, most, copies);
+        // with pictures, sound takes what is good enough
+        let rate = self.rate.rate();
+        let (share, enough) = match self.pictures.share() {
+            true => (rate.min((0.5 * rate).max(SOUND_LEAST)), SOUND_BITS.min(0.3 * rate)),
+            false => (rate, MOST_BITS),
+        };
+        let (most, copies) = (self.config.bitrate.map_or(enough, f64::from), self.config.copies);
+        let mut plan = self.rate.plan(share, rendition, most, copies);
         if self.config.bitrate.is_some() {
             // as asked for, whatever comes through
             plan.budget =
@@ -353,17 +389,35 @@ impl NativeCall {
         }
         let fresh = self.fresh.min(frames.len());
         let counts = ((fresh - 1) << 4 | (frames.len() - fresh).min(15)) as u8;
-        let flags = if report.is_some() { REPORT } else { 0 };
+        let flags = self.pictures.flags() | if report.is_some() { REPORT } else { 0 };
         let kind = self.config.rendition.code().unwrap_or(0);
         let mut body = Vec::with_capacity(length + Report::LENGTH);
         Body { report, frames }.write(&mut body);
-        if let Some(number) = self.secure.seal(Head { flags, kind, counts, time }, &body) {
-            if number == 0 {
-                self.rate.restart(); // another session
-            }
-            self.rate.sent(now, number, Head::LENGTH + body.len() + 16);
-            self.stats.sent += 1;
+        self.stats.sent += u64::from(self.seal_one(now, Head { flags, kind, counts, time }, &body) > 0);
+    }
+
+    /// Seals one datagram; bytes of it.
+    fn seal_one(&mut self, now: f64, head: Head, body: &[u8]) -> usize {
+        let Some(number) = self.secure.seal(head, body) else { return 0 };
+        if number == 0 {
+            self.rate.restart(); // another session
         }
+        let length = Head::LENGTH + body.len() + 16;
+        self.rate.sent(now, number, length);
+        self.sealed += length + 28;
+        length
+    }
+
+    /// What there is to send of pictures, after the sound.
+    fn send_pictures(&mut self, now: f64) {
+        let bytes = std::mem::take(&mut self.sealed);
+        let network = (self.rate.rate(), self.rate.rtt());
+        self.pictures.cycle(now, self.time, self.config.rendition.rate, bytes, network);
+        while self.secure.is_open() {
+            let Some((kind, time, body)) = self.pictures.transmit(now) else { break };
+            self.seal_one(now, Head { kind, time, ..Head::default() }, &body);
+        }
+        self.sealed = 0;
     }
 }
 
@@ -399,11 +453,13 @@ impl Call for NativeCall {
         }
         self.last = now;
         self.send(now, captured);
+        self.send_pictures(now);
         let before = self.playout.counts();
         self.playout.play(now, played);
         if let Some(hertz) = self.near.played(played) {
             self.push(Told::Howling { hertz: hertz as u32 });
         }
+        self.pictures.heard(now, self.playout.heard(), self.playout.theirs());
         let after = self.playout.counts();
         if after != before {
             let unheard = f64::from(u8::from(after.missing > before.missing));
@@ -422,6 +478,10 @@ impl Call for NativeCall {
 
 /// Bits a second on the wire at first.
 const BEGIN: f64 = 256_000.0;
+const BEGIN_WITH_PICTURES: f64 = 400_000.0;
+/// Bits a second of sound beside pictures, at most; and on the wire, with all that is around it, as long as there are so many.
+const SOUND_BITS: f64 = 96_000.0;
+const SOUND_LEAST: f64 = 72_000.0;
 /// Bits a second of sound, at most: more is not heard.
 const MOST_BITS: f64 = 320_000.0;
 /// Whoever is not asked for a block so long was asleep.

@@ -131,6 +131,11 @@ impl Jitter {
         self.next.is_some()
     }
 
+    /// Where the frame that is heard next begins.
+    pub fn next(&self) -> Option<i64> {
+        self.next
+    }
+
     /// How long before now the earliest frame would have come that begins where the next one does, were none that is after it heard yet;
     /// less `waiting` seconds that are.
     pub fn delay(&self, now: f64, waiting: f64) -> f64 {

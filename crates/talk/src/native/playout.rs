@@ -90,6 +90,18 @@ impl Playout {
         self.servo.skew() * 1e6
     }
 
+    /// Up to which frame of sound all was played out; none while nothing is.
+    pub fn heard(&self) -> Option<i64> {
+        let Rendition { codec, frames, .. } = self.rendition;
+        let waiting = self.resampler.waiting() + self.stretch.waiting() + codec.delay(usize::from(frames));
+        self.jitter.next().filter(|_| self.playing).map(|next| next - waiting as i64)
+    }
+
+    /// Frames a second of theirs.
+    pub fn theirs(&self) -> u32 {
+        self.rendition.rate
+    }
+
     /// The other end begins anew.
     pub fn restart(&mut self) {
         self.jitter.restart(self.rendition);

@@ -172,14 +172,14 @@ impl Rate {
         }
     }
 
-    /// How to send: at most `most` bits a second of sound, with so many copies, or as many as losses and jitter ask for.
-    pub fn plan(&self, rendition: Rendition, most: f64, copies: Option<u8>) -> Plan {
+    /// How to send with `rate` bits a second, which may be a part of all: at most `most` bits a second of sound, with so many copies, or as
+    /// many as losses and jitter ask for.
+    pub fn plan(&self, rate: f64, rendition: Rendition, most: f64, copies: Option<u8>) -> Plan {
         let period = rendition.period();
         let overhead = |together: usize| OVERHEAD as f64 * 8.0 / (together as f64 * period);
         let longest = (0.045 / period).max(1.0) as usize;
-        let together =
-            (1..=4.min(longest)).find(|n| overhead(*n) <= 0.36 * self.rate).unwrap_or(4.min(longest));
-        let bytes = (self.rate * together as f64 * period / 8.0) as usize;
+        let together = (1..=4.min(longest)).find(|n| overhead(*n) <= 0.36 * rate).unwrap_or(4.min(longest));
+        let bytes = (rate * together as f64 * period / 8.0) as usize;
         let budget = |copies: usize| {
             let frames = together + copies;
             let fair = bytes.saturating_sub(OVERHEAD) / frames;
@@ -235,7 +235,7 @@ mod tests {
         let (mut now, mut number, mut last) = (0.0, 0_u64, 0.0);
         let mut under_way = VecDeque::new();
         while now < seconds {
-            let plan = rate.plan(DEFAULT, 320_000.0, None);
+            let plan = rate.plan(rate.rate, DEFAULT, 320_000.0, None);
             let bytes = plan.budget * (plan.together + plan.copies) + 28;
             let pause = plan.together as f64 * DEFAULT.period();
             now += pause;
@@ -269,23 +269,23 @@ mod tests {
             assert!(worst < 0.05, "{link}: a queue of {worst} s after the first quarter of a minute");
         }
         let (rate, ..) = on(1e9, 30.0);
-        assert!(rate.rate() > 390_000.0 && rate.plan(DEFAULT, 320_000.0, None).together == 1);
+        assert!(rate.rate() > 390_000.0 && rate.plan(rate.rate, DEFAULT, 320_000.0, None).together == 1);
     }
 
     #[test]
     fn copies_are_made_where_losses_or_jitter_ask_and_bytes_allow() {
         let mut rate = Rate::new(256_000.0, 400_000.0);
-        assert_eq!(rate.plan(DEFAULT, 320_000.0, None).copies, 0);
+        assert_eq!(rate.plan(rate.rate, DEFAULT, 320_000.0, None).copies, 0);
         rate.loss = 0.1;
-        assert_eq!(rate.plan(DEFAULT, 320_000.0, None).copies, 2);
+        assert_eq!(rate.plan(rate.rate, DEFAULT, 320_000.0, None).copies, 2);
         rate.spread = 0.2;
-        assert_eq!(rate.plan(DEFAULT, 320_000.0, None).copies, 4);
+        assert_eq!(rate.plan(rate.rate, DEFAULT, 320_000.0, None).copies, 4);
         rate.rate = 60_000.0;
-        let plan = rate.plan(DEFAULT, 320_000.0, None);
+        let plan = rate.plan(rate.rate, DEFAULT, 320_000.0, None);
         assert!(plan.copies <= 1 && plan.together == 4 && plan.budget >= 16, "{plan:?}");
         for bits in [16e3, 100e3, 2e6, 9e6] {
             rate.rate = bits;
-            let plan = rate.plan(DEFAULT, 1e9, Some(8));
+            let plan = rate.plan(rate.rate, DEFAULT, 1e9, Some(8));
             assert!((plan.budget + 2) * (plan.copies + plan.together) + 8 <= BODY, "{plan:?}");
         }
     }

@@ -10,5 +10,6 @@ mod jitter;
 mod kit;
 mod limited;
 mod loss;
+mod pictures;
 mod restart;
 mod roaming;
