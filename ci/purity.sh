@@ -13,7 +13,7 @@ allowed() {
     levada-media | levada-link | levada-channel) echo ;;
     levada-codec | levada-rtmp) echo levada-media ;;
     levada-capture) echo levada-media levada-rtmp ;;
-    levada-device) echo levada-media ;;
+    levada-device) echo levada-media levada-codec ;;
     levada-talk) echo levada-media levada-codec levada-link ;;
     levada-swarm) echo levada-media levada-link ;;
     levada-serve) echo levada-media levada-channel levada-link levada-rtmp levada-codec ;;

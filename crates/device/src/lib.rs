@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod file;
+pub mod pictures;
 mod pipe;
 #[cfg(target_os = "linux")]
 pub mod pulse;
@@ -14,6 +15,7 @@ mod tone;
 mod wave;
 
 pub use file::File;
+pub use pictures::Pictures;
 pub use pipe::Pipe;
 pub use sink::Sink;
 pub use source::Source;
@@ -58,6 +60,30 @@ pub enum Error {
     Unknown {
         /// What was asked for.
         name: String,
+    },
+    /// Nothing that gives pictures is called so.
+    #[error(
+        "no pictures are called {name}: camera, /dev/video0, a FILE.y4m or test would be some (whom to call stands before --video)"
+    )]
+    NoPictures {
+        /// What was asked for.
+        name: String,
+    },
+    /// A file of pictures is none.
+    #[error("{name}: {why}")]
+    Film {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no camera, or it does not want to.
+    #[error("{name}: {why}")]
+    Camera {
+        /// What it is called.
+        name: String,
+        /// What is wrong.
+        why: String,
     },
     /// The sound server is not there or does not want to.
     #[error("the sound server: {why}")]

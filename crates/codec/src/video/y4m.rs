@@ -10,6 +10,7 @@ pub struct Reader<R> {
     width: usize,
     height: usize,
     rate: [u32; 2],
+    narrow: bool,
 }
 
 /// Why a file cannot be read.
@@ -41,7 +42,7 @@ impl<R: BufRead> Reader<R> {
         if words.next() != Some("YUV4MPEG2") {
             return Err(Error::Format);
         }
-        let (mut width, mut height, mut rate) = (0, 0, [30, 1]);
+        let (mut width, mut height, mut rate, mut narrow) = (0, 0, [30, 1], false);
         for word in words {
             let Some(kind) = word.get(..1) else { continue };
             let said = &word[1..];
@@ -55,6 +56,7 @@ impl<R: BufRead> Reader<R> {
                 "C" if !["420", "420jpeg", "420mpeg2", "420paldv"].contains(&said) => {
                     return Err(Error::Layout(said.into()));
                 }
+                "X" if said == "COLORRANGE=LIMITED" => narrow = true,
                 _ => {}
             }
         }
@@ -62,7 +64,7 @@ impl<R: BufRead> Reader<R> {
             return Err(Error::Format);
         }
         Picture::new(width, height).ok_or(Error::Size)?;
-        Ok(Reader { from, width, height, rate })
+        Ok(Reader { from, width, height, rate, narrow })
     }
 
     /// Samples a row, and rows.
@@ -73,6 +75,11 @@ impl<R: BufRead> Reader<R> {
     /// Pictures a second.
     pub fn rate(&self) -> f64 {
         f64::from(self.rate[0]) / f64::from(self.rate[1])
+    }
+
+    /// Whether brightness goes from 16 to 235 only, as ffmpeg says it.
+    pub fn is_narrow(&self) -> bool {
+        self.narrow
     }
 
     /// The next picture; none at the end, or where the last one is cut off.
@@ -116,7 +123,11 @@ fn line(from: &mut impl BufRead) -> Result<Option<String>, Error> {
 /// Appends the head of a file of pictures like this one, so many a second.
 pub fn write_head(picture: &Picture, rate: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(
-        format!("YUV4MPEG2 W{} H{} F{rate}:1 Ip A1:1 C420jpeg\n", picture.width, picture.height).as_bytes(),
+        format!(
+            "YUV4MPEG2 W{} H{} F{rate}:1 Ip A1:1 C420jpeg XCOLORRANGE=FULL\n",
+            picture.width, picture.height
+        )
+        .as_bytes(),
     );
 }
 
