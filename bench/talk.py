@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("LEVADA_BENCH", ROOT / "target/bench-talk"))
-BENCH = ROOT / "target/release/examples/talk_bench"
+BENCH = Path(os.environ.get("LEVADA_BENCH_BUILT") or ROOT / "target/release/examples/talk_bench")
 RATES = [32, 48, 64, 96, 128]
 
 

@@ -4,13 +4,17 @@
 //! both, since it is not on the wire. Source of all formats: the programs themselves, run with known input.
 
 mod body;
+mod code;
 mod deflate;
 mod dwt;
 mod filters;
 mod hearing;
+mod inflate;
 pub mod layer;
+mod octaves;
 mod pack;
 mod quantize;
+mod runs;
 mod stereo;
 mod transform;
 mod unpack;

@@ -1,6 +1,6 @@
 //! The layouts of a datagram's body: bytes in some order, compressed or not, and their lengths before them.
 
-use super::{Refused, deflate::Deflater, deflate::Inflater};
+use super::{Refused, deflate::Deflater, inflate::Inflater};
 
 /// How integers lie in a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +60,15 @@ pub struct Press {
     deflater: Deflater,
     inflater: Inflater,
     plane: Vec<u8>,
+    /// The plane before: signs often are the same in two.
+    before: Vec<u8>,
 }
 
 impl Press {
     /// For blocks of `frames` frames of `channels` channels.
     pub fn new(body: Body, frames: usize, channels: usize, deflater: Deflater) -> Press {
         let plane = vec![0; frames * channels * 2];
-        Press { body, channels, frames, deflater, inflater: Inflater::new(), plane }
+        Press { body, channels, frames, deflater, inflater: Inflater::new(), before: plane.clone(), plane }
     }
 
     /// Appends a datagram with interleaved `values` to `out`.
@@ -80,10 +82,17 @@ impl Press {
         }
         let lengths = out.len();
         out.resize(lengths + 2 * (streams - 1), 0);
+        let mut last = out.len();
         for stream in 0..streams {
             let began = out.len();
+            std::mem::swap(&mut self.plane, &mut self.before);
             self.lay(stream, values);
-            self.deflater.deflate(&self.plane, out);
+            if stream > 0 && self.plane == self.before {
+                out.extend_from_within(last..began);
+            } else {
+                self.deflater.deflate(&self.plane, out);
+            }
+            last = began;
             if stream + 1 < streams {
                 let length = (out.len() - began).min(usize::from(u16::MAX)) as u16;
                 out[lengths + 2 * stream..][..2].copy_from_slice(&length.to_be_bytes());
@@ -106,6 +115,7 @@ impl Press {
             }
             return Ok(());
         }
+        let mut last: &[u8] = &[];
         for stream in 0..streams {
             let length = match header.get(2 * stream + 2..2 * stream + 4) {
                 Some(length) => usize::from(u16::from_be_bytes([length[0], length[1]])),
@@ -113,8 +123,11 @@ impl Press {
             };
             let (compressed, after) = rest.split_at_checked(length).ok_or(Refused::Length)?;
             rest = after;
-            self.plane.resize(self.stream_length(), 0);
-            self.inflater.inflate(compressed, &mut self.plane)?;
+            if stream == 0 || compressed != last {
+                self.plane.resize(self.stream_length(), 0);
+                self.inflater.inflate(compressed, &mut self.plane)?;
+            }
+            last = compressed;
             self.take(stream, values);
         }
         Ok(())
@@ -145,6 +158,14 @@ impl Press {
                 let shift = 8 * (body.bytes() - 1 - stream);
                 let byte = |value: &i32| (*value >> shift) as u8;
                 match interlaced {
+                    false if channels == 2 => {
+                        self.plane.resize(values.len(), 0);
+                        let (lefts, rights) = self.plane.split_at_mut(values.len() / 2);
+                        let pairs = values.as_chunks::<2>().0.iter();
+                        for ((pair, left), right) in pairs.zip(lefts).zip(rights) {
+                            (*left, *right) = (byte(&pair[0]), byte(&pair[1]));
+                        }
+                    }
                     true => self.plane.extend(values.iter().map(byte)),
                     false => self.plane.extend((0..channels).flat_map(channel).map(byte)),
                 }
@@ -162,6 +183,18 @@ impl Press {
             Body::Raw => values.iter_mut().enumerate().for_each(|(i, value)| *value = word(i)),
             Body::Serial => (0..channels * frames).for_each(|i| values[place(i)] = word(i)),
             Body::SerialReset => (0..frames).for_each(|i| values[i * channels + stream] = word(i)),
+            Body::Planes { interlaced: false, .. } if channels == 2 => {
+                let (lefts, rights) = plane.split_at(frames);
+                let pairs = values.as_chunks_mut::<2>().0.iter_mut().zip(lefts).zip(rights);
+                match stream {
+                    0 => pairs.for_each(|((pair, left), right)| {
+                        *pair = [*left, *right].map(|byte| i32::from(byte as i8));
+                    }),
+                    _ => pairs.for_each(|((pair, left), right)| {
+                        *pair = [pair[0] << 8 | i32::from(*left), pair[1] << 8 | i32::from(*right)];
+                    }),
+                }
+            }
             Body::Planes { interlaced, .. } => {
                 for (i, byte) in plane.iter().enumerate() {
                     let value = &mut values[if interlaced { i } else { place(i) }];

@@ -5,6 +5,7 @@ use super::filters::Wavelet;
 /// One wavelet's filters, and room to work in.
 #[derive(Clone, Debug)]
 pub struct Dwt {
+    wavelet: Wavelet,
     /// Analysis low-pass, in the order in which it meets ascending samples.
     low: Vec<f64>,
     /// Analysis high-pass, likewise.
@@ -24,12 +25,17 @@ impl Dwt {
         let low = wavelet.taps().to_vec();
         let sign = |i: usize| if i % 2 == 1 { 1.0 } else { -1.0 };
         let high = (0..low.len()).rev().map(|j| sign(j) * low[j]).collect();
-        Dwt { low, high, levels, wrapped: Vec::new(), approximation: Vec::new() }
+        Dwt { wavelet, low, high, levels, wrapped: Vec::new(), approximation: Vec::new() }
     }
 
     /// How many taps its filters have.
     pub fn taps(&self) -> usize {
         self.low.len()
+    }
+
+    /// Whose filters it has.
+    pub fn wavelet(&self) -> Wavelet {
+        self.wavelet
     }
 
     /// How many levels it has.

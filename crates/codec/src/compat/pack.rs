@@ -12,7 +12,7 @@ pub struct Packer {
     steps: Steps,
     /// The values that went into the last datagram, interleaved.
     values: Vec<i32>,
-    signal: Vec<f64>,
+    signals: [Vec<f64>; 2],
     bands: Vec<f64>,
 }
 
@@ -28,12 +28,12 @@ impl Packer {
                 config.layer.body(),
                 config.frames,
                 config.channels,
-                Deflater::new(config.effort),
+                Deflater::new(config.effort, config.layer.is_wavelet()),
             ),
             transforms: transforms(&config),
             steps: Steps::new(&config),
             values: vec![0; config.values()],
-            signal: vec![0.0; config.frames],
+            signals: [vec![0.0; config.frames], vec![0.0; config.frames]],
             bands: vec![0.0; config.frames],
             config,
         })
@@ -57,22 +57,24 @@ impl Packer {
 
     fn quantize(&mut self, q: u32) {
         self.steps.set(q);
-        for frame in self.values.as_chunks_mut::<2>().0 {
-            *frame = self.config.layer.stereo().analyze(*frame);
+        let stereo = self.config.layer.stereo();
+        let [first, second] = &mut self.signals;
+        for ((frame, a), b) in self.values.as_chunks::<2>().0.iter().zip(first).zip(second) {
+            [*a, *b] = stereo.analyze(*frame).map(f64::from);
         }
         // overlapped packets are rounded to integers before they are quantized, all others truncated, which changes nothing
         let rounds = matches!(self.config.layer, Layer::OverlappedWpt | Layer::ToH);
-        for channel in 0..self.config.channels {
-            let column = || self.values.iter().skip(channel).step_by(self.config.channels);
-            self.signal.iter_mut().zip(column()).for_each(|(x, value)| *x = f64::from(*value));
+        for (channel, signal) in self.signals.iter().enumerate() {
             match self.transforms.get_mut(channel) {
-                Some(transform) => transform.analyze(&self.signal, &mut self.bands),
-                None => self.bands.copy_from_slice(&self.signal),
+                Some(transform) => transform.analyze(signal, &mut self.bands),
+                None => self.bands.copy_from_slice(signal),
             }
-            let column = self.values.iter_mut().skip(channel).step_by(self.config.channels);
-            for ((value, x), step) in column.zip(&self.bands).zip(self.steps.of_bins()) {
-                let x = if rounds { x.round_ties_even() } else { x.trunc() };
-                *value = quantize(x, step);
+            if rounds {
+                self.bands.iter_mut().for_each(|x| *x = x.round_ties_even());
+            }
+            let frames = self.values.as_chunks_mut::<2>().0.iter_mut();
+            for ((frame, x), step) in frames.zip(&self.bands).zip(self.steps.of_bins()) {
+                frame[channel] = quantize(f64::from(*x as i32), *step);
             }
         }
     }
@@ -100,7 +102,7 @@ pub(super) struct Steps {
     bands: usize,
     frames: usize,
     q: u32,
-    steps: Vec<u32>,
+    steps: Vec<f64>,
 }
 
 impl Steps {
@@ -115,13 +117,15 @@ impl Steps {
             return;
         }
         self.q = q;
-        self.steps = if self.bands == 1 { vec![q] } else { hearing_steps(self.rate, self.bands, q) };
+        let width = self.frames / self.bands;
+        let steps = if self.bands == 1 { vec![q] } else { hearing_steps(self.rate, self.bands, q) };
+        self.steps.clear();
+        self.steps.extend(steps.iter().flat_map(|step| std::iter::repeat_n(f64::from(*step), width)));
     }
 
     /// One for each coefficient of a channel.
-    pub(super) fn of_bins(&self) -> impl Iterator<Item = f64> {
-        let width = self.frames / self.bands;
-        self.steps.iter().flat_map(move |step| std::iter::repeat_n(f64::from(*step), width))
+    pub(super) fn of_bins(&self) -> &[f64] {
+        &self.steps
     }
 }
 

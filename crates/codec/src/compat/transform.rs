@@ -1,6 +1,6 @@
 //! Blocks to coefficients and back, with or without their neighbours' help.
 
-use super::{dwt::Dwt, wpt::Wpt};
+use super::{dwt::Dwt, octaves, wpt::Wpt};
 
 /// Which transform, of each channel by itself.
 #[derive(Debug)]
@@ -41,11 +41,23 @@ pub struct Transform {
     memory: [Vec<f64>; 3],
     long: Vec<f64>,
     long_bands: Vec<f64>,
+    /// The same faster, where bands are octaves.
+    endless: Option<(octaves::Analysis, octaves::Synthesis)>,
 }
 
 impl Transform {
     /// For blocks of `frames`, which both transforms and the overlap must fit.
     pub fn new(kind: Kind, frames: usize, levels: u32, overlap: usize) -> Transform {
+        let mut transform = Transform::edged(kind, frames, levels, overlap);
+        if let (Kind::Dwt(dwt), true) = (&transform.kind, overlap > 0) {
+            let analysis = octaves::Analysis::new(dwt.wavelet(), levels, frames);
+            transform.endless = Some((analysis, octaves::Synthesis::new(dwt.wavelet(), levels, frames)));
+        }
+        transform
+    }
+
+    /// The same, by the definition: each block between its neighbours' edges.
+    pub(super) fn edged(kind: Kind, frames: usize, levels: u32, overlap: usize) -> Transform {
         let bands = match kind {
             Kind::Wpt(_) => {
                 let width = frames >> levels;
@@ -59,13 +71,26 @@ impl Transform {
         };
         let long = frames + 2 * overlap;
         let memory = [vec![0.0; frames], vec![0.0; frames], vec![0.0; frames]];
-        Transform { kind, bands, frames, overlap, memory, long: vec![0.0; long], long_bands: vec![0.0; long] }
+        let zeros = vec![0.0; long];
+        Transform {
+            kind,
+            bands,
+            frames,
+            overlap,
+            memory,
+            long: zeros.clone(),
+            long_bands: zeros,
+            endless: None,
+        }
     }
 
     /// Coefficients: of `block`, or with an overlap of the one before it.
     pub fn analyze(&mut self, block: &[f64], bands: &mut [f64]) {
         if self.overlap == 0 {
             return self.kind.analyze(block, bands);
+        }
+        if let Some((analysis, _)) = &mut self.endless {
+            return analysis.push(block, bands);
         }
         self.remember(block);
         let Transform { long, memory: [before, here, after], frames, overlap, .. } = self;
@@ -83,6 +108,9 @@ impl Transform {
     pub fn synthesize(&mut self, bands: &[f64], block: &mut [f64]) {
         if self.overlap == 0 {
             return self.kind.synthesize(bands, block);
+        }
+        if let Some((_, synthesis)) = &mut self.endless {
+            return synthesis.push(bands, block);
         }
         self.remember(bands);
         for &(start, end) in &self.bands {

@@ -11,9 +11,8 @@ pub struct Unpacker {
     press: Press,
     transforms: Vec<Transform>,
     steps: Steps,
-    signal: Vec<f64>,
+    signals: [Vec<f64>; 2],
     bands: Vec<f64>,
-    rendered: Vec<f64>,
     nothing: Vec<i32>,
 }
 
@@ -24,14 +23,13 @@ impl Unpacker {
     /// That the configuration does not fit together.
     pub fn new(config: Config) -> Result<Unpacker, ConfigError> {
         config.check()?;
-        let deflater = Deflater::new(Effort::Quick);
+        let deflater = Deflater::new(Effort::Quick, true);
         Ok(Unpacker {
             press: Press::new(config.layer.body(), config.frames, config.channels, deflater),
             transforms: transforms(&config),
             steps: Steps::new(&config),
-            signal: vec![0.0; config.frames],
+            signals: [vec![0.0; config.frames], vec![0.0; config.frames]],
             bands: vec![0.0; config.frames],
-            rendered: vec![0.0; config.values()],
             nothing: vec![0; config.values()],
             config,
         })
@@ -66,24 +64,23 @@ impl Unpacker {
 
     fn synthesize(&mut self, values: &[i32], q: u32, out: &mut [i32]) {
         self.steps.set(q);
-        let (channels, how) = (self.config.channels, self.config.rebuild);
-        for channel in 0..channels {
-            let column = values.iter().skip(channel).step_by(channels);
-            for ((x, k), step) in self.bands.iter_mut().zip(column).zip(self.steps.of_bins()) {
-                *x = rebuild(*k, step, how);
+        let how = self.config.rebuild;
+        for (channel, signal) in self.signals.iter_mut().enumerate() {
+            let frames = values.as_chunks::<2>().0.iter();
+            for ((x, frame), step) in self.bands.iter_mut().zip(frames).zip(self.steps.of_bins()) {
+                *x = rebuild(frame[channel], *step, how);
             }
             match self.transforms.get_mut(channel) {
-                Some(transform) => transform.synthesize(&self.bands, &mut self.signal),
-                None => self.signal.copy_from_slice(&self.bands),
+                Some(transform) => transform.synthesize(&self.bands, signal),
+                None => signal.copy_from_slice(&self.bands),
             }
-            let column = self.rendered.iter_mut().skip(channel).step_by(channels);
-            column.zip(&self.signal).for_each(|(out, x)| *out = *x);
         }
         let (stereo, edge) = (self.config.layer.stereo(), how == Rebuild::Edge);
-        let frames = self.rendered.as_chunks::<2>().0.iter().zip(out.as_chunks_mut::<2>().0);
-        for (frame, out) in frames {
-            let frame = if edge { frame.map(f64::trunc) } else { *frame };
-            let cut = |x: f64| if edge { x as i32 } else { x.round() as i32 };
+        let [firsts, seconds] = &self.signals;
+        for ((first, second), out) in firsts.iter().zip(seconds).zip(out.as_chunks_mut::<2>().0) {
+            let frame = [*first, *second];
+            let frame = if edge { frame.map(|x| f64::from(x as i32)) } else { frame };
+            let cut = |x: f64| if edge { x as i32 } else { (x + 0.5_f64.copysign(x)) as i32 };
             *out = stereo.synthesize(frame).map(cut);
         }
     }

@@ -57,6 +57,7 @@ fn through(frames: usize, sound: &[i16], goal: Goal) -> (usize, f64) {
 /// The same through the seminar's best layer, by its own decoder's rules.
 fn seminar(sound: &[i16], q: u32) -> (usize, f64) {
     let config = compat::Config {
+        effort: compat::Effort::Zlib,
         rebuild: compat::Rebuild::Edge,
         ..compat::Config::new(compat::Layer::OverlappedDwt)
     };

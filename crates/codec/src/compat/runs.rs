@@ -1,0 +1,301 @@
+//! Makes zlib streams quickly: single bytes and runs of one byte, under Huffman codes made for the stream (RFC 1950, 1951).
+//!
+//! That is all there is to find in planes of quantized coefficients: signs and sizes hardly ever come twice in the same order,
+//! so a search for longer matches costs most of zlib's time and brings less than the right lengths of codes do.
+
+use super::code::{self, Code};
+
+/// Makes streams, and holds what it needs for it. Nothing is allocated but what the stream itself takes.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    /// Bytes as they are; a run's length from [`RUN`] on.
+    tokens: Vec<u16>,
+    symbols: Code<SYMBOLS>,
+    lengths: Code<19>,
+    /// Lengths of all codes as they are told: a symbol of the third code in the low byte, its extra bits above.
+    told: Vec<u16>,
+}
+
+impl Runs {
+    pub fn new() -> Runs {
+        Runs {
+            tokens: Vec::new(),
+            symbols: Code::new(),
+            lengths: Code::new(),
+            told: Vec::with_capacity(SYMBOLS + 2),
+        }
+    }
+
+    /// Appends `bytes` to `out`, compressed.
+    pub fn deflate(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.reserve(bytes.len() + bytes.len() / 1_000 + 64);
+        out.extend_from_slice(&[0x78, 0xda]);
+        self.parse(bytes);
+        let dynamic = self.prepare();
+        if dynamic < 8 * bytes.len() + 40 * (1 + bytes.len() / STORED) {
+            self.write(out);
+        } else {
+            store(bytes, out);
+        }
+        out.extend_from_slice(&adler(bytes).to_be_bytes());
+    }
+
+    /// Finds runs that cost less as runs than byte by byte.
+    fn parse(&mut self, bytes: &[u8]) {
+        let mut counts = [0_u32; 256];
+        bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        // in eighths of a bit
+        let log = |x: u32| 8 * x.max(1).ilog2() + (x << 3 >> x.max(1).ilog2() & 7);
+        let whole = log(bytes.len() as u32);
+        let costs = counts.map(|count| (whole - log(count)).max(8));
+        self.tokens.clear();
+        self.tokens.reserve(bytes.len() + 1);
+        self.symbols.counts.fill(0);
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            self.tokens.push(u16::from(byte));
+            self.symbols.counts[usize::from(byte)] += 1;
+            rest = after;
+            if rest.first() != Some(&byte) {
+                continue;
+            }
+            let mut run = rest.iter().position(|next| *next != byte).unwrap_or(rest.len());
+            rest = &rest[run..];
+            let cost = costs[usize::from(byte)];
+            while run >= 3 && run as u32 * cost > RUN_COST {
+                let length = if run > 258 { run.min(258) - if run < 261 { 3 } else { 0 } } else { run };
+                self.tokens.push(RUN + length as u16);
+                self.symbols.counts[usize::from(LENGTHS[length - 3].symbol)] += 1;
+                run -= length;
+            }
+            self.tokens.extend(std::iter::repeat_n(u16::from(byte), run));
+            self.symbols.counts[usize::from(byte)] += run as u32;
+        }
+        self.symbols.counts[END] = 1;
+    }
+
+    /// Makes the codes: how many bits it all takes.
+    fn prepare(&mut self) -> usize {
+        self.symbols.make(15);
+        let used = self.symbols.lengths.iter().rposition(|length| *length > 0).map_or(257, |last| last + 1);
+        // one distance, of one bit
+        self.told.clear();
+        self.lengths.counts.fill(0);
+        tell(&self.symbols.lengths[..used.max(257)], &mut self.told);
+        tell(&[1], &mut self.told);
+        self.told.iter().for_each(|told| self.lengths.counts[usize::from(*told & 0xff)] += 1);
+        self.lengths.make(7);
+        let mut bits = 17 + 3 * 19;
+        for told in &self.told {
+            bits += usize::from(self.lengths.lengths[usize::from(*told & 0xff)]) + 7;
+        }
+        let symbols = self.symbols.counts.iter().zip(&self.symbols.lengths).enumerate();
+        for (symbol, (count, length)) in symbols {
+            let extra = if symbol > END { 6 } else { 0 };
+            bits += *count as usize * (usize::from(*length) + extra);
+        }
+        bits
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut bits = Bits { out, held: 0, count: 0 };
+        bits.put(1 | 2 << 1, 3); // the last block, of codes made for it
+        let used = self.symbols.lengths.iter().rposition(|length| *length > 0).map_or(257, |last| last + 1);
+        let ordered = code::ORDER.map(|symbol| self.lengths.lengths[symbol]);
+        let last = ordered.iter().rposition(|length| *length > 0).map_or(4, |last| (last + 1).max(4));
+        bits.put((used.max(257) - 257) as u64 | ((last - 4) as u64) << 10, 14);
+        ordered[..last].iter().for_each(|length| bits.put(u64::from(*length), 3));
+        for told in &self.told {
+            let symbol = usize::from(told & 0xff);
+            bits.put(u64::from(self.lengths.codes[symbol]), self.lengths.lengths[symbol]);
+            bits.put(u64::from(told >> 8), [0, 2, 3, 7][symbol.saturating_sub(15)]);
+        }
+        // each token with all its bits
+        for token in &self.tokens {
+            if *token < RUN {
+                let symbol = usize::from(*token);
+                bits.put(self.symbols.codes[symbol].into(), self.symbols.lengths[symbol]);
+            } else {
+                let length = &LENGTHS[usize::from(token - RUN) - 3];
+                let symbol = usize::from(length.symbol);
+                let code = u64::from(self.symbols.codes[symbol]);
+                let width = self.symbols.lengths[symbol];
+                // the distance's only bit is 0
+                bits.put(code | u64::from(length.more) << width, width + length.bits + 1);
+            }
+        }
+        bits.put(self.symbols.codes[END].into(), self.symbols.lengths[END]);
+        bits.finish();
+    }
+}
+
+/// The end of a block.
+const END: usize = 256;
+/// Single bytes, the end, and lengths of runs.
+const SYMBOLS: usize = 286;
+/// Tokens from here on are runs.
+const RUN: u16 = 256;
+/// About what a run's length and distance take, in eighths of a bit.
+const RUN_COST: u32 = 8 * 8;
+/// The longest stored block.
+const STORED: usize = 65_535;
+
+/// Blocks of bytes as they are.
+fn store(bytes: &[u8], out: &mut Vec<u8>) {
+    let count = bytes.len().div_ceil(STORED).max(1);
+    for (number, block) in bytes.chunks(STORED).enumerate() {
+        out.push(u8::from(number + 1 == count));
+        out.extend_from_slice(&(block.len() as u16).to_le_bytes());
+        out.extend_from_slice(&(!(block.len() as u16)).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    if bytes.is_empty() {
+        out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
+    }
+}
+
+/// The lengths of a code as RFC 1951, 3.2.7 tells them: repetitions together.
+fn tell(lengths: &[u8], told: &mut Vec<u16>) {
+    let mut rest = lengths;
+    while let Some(&length) = rest.first() {
+        let mut run = rest.iter().position(|next| *next != length).unwrap_or(rest.len());
+        rest = &rest[run..];
+        if length > 0 {
+            told.push(length.into());
+            run -= 1;
+        }
+        let (symbol, least, most) = if length > 0 { (16, 3, 6) } else { (18, 11, 138) };
+        while run >= least {
+            let here = run.min(most);
+            told.push(symbol | ((here - least) as u16) << 8);
+            run -= here;
+        }
+        if length == 0 && run >= 3 {
+            told.push(17 | ((run - 3) as u16) << 8);
+            run = 0;
+        }
+        told.extend(std::iter::repeat_n(u16::from(length), run));
+    }
+}
+
+/// A length's symbol, and what of it follows as bits.
+#[derive(Clone, Copy)]
+struct Length {
+    symbol: u16,
+    bits: u8,
+    more: u8,
+}
+
+/// Of 3 to 258.
+static LENGTHS: [Length; 256] = {
+    let mut lengths = [Length { symbol: 0, bits: 0, more: 0 }; 256];
+    let (mut symbol, mut at) = (0, 0);
+    while symbol < 29 {
+        let (base, bits) = code::LENGTHS[symbol];
+        let mut more = 0;
+        while more < 1 << bits && at < 256 && base as usize - 3 + more < 256 {
+            at = base as usize - 3 + more;
+            lengths[at] = Length { symbol: 257 + symbol as u16, bits, more: more as u8 };
+            more += 1;
+        }
+        symbol += 1;
+    }
+    lengths
+};
+
+/// Bits into bytes, the lowest first.
+struct Bits<'a> {
+    out: &'a mut Vec<u8>,
+    held: u64,
+    count: u32,
+}
+
+impl Bits<'_> {
+    /// Up to 31 bits.
+    #[inline]
+    fn put(&mut self, value: u64, count: u8) {
+        self.held |= value << self.count;
+        self.count += u32::from(count);
+        if self.count >= 32 {
+            self.out.extend_from_slice(&(self.held as u32).to_le_bytes());
+            self.held >>= 32;
+            self.count -= 32;
+        }
+    }
+
+    fn finish(self) {
+        let bytes = self.held.to_le_bytes();
+        self.out.extend_from_slice(&bytes[..self.count.div_ceil(8) as usize]);
+    }
+}
+
+/// RFC 1950's sum.
+pub fn adler(bytes: &[u8]) -> u32 {
+    let (mut a, mut b) = (1_u32, 0_u32);
+    for block in bytes.chunks(4_096) {
+        // b grows by a before each sixteen, sixteen times, and by each byte as often as it is counted
+        let (sixteens, rest) = block.as_chunks::<16>();
+        for sixteen in sixteens {
+            let (mut sum, mut weighed) = (0_u32, 0_u32);
+            for (byte, weight) in sixteen.iter().zip(WEIGHTS) {
+                sum += u32::from(*byte);
+                weighed += u32::from(*byte) * weight;
+            }
+            b += 16 * a + weighed;
+            a += sum;
+        }
+        for byte in rest {
+            a += u32::from(*byte);
+            b += a;
+        }
+        (a, b) = (a % 65_521, b % 65_521);
+    }
+    b << 16 | a
+}
+
+const WEIGHTS: [u32; 16] = [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_opens_to_what_it_was_made_of_by_another_hand() {
+        let mut state = 1_u32;
+        let mut draw = |most: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % most
+        };
+        let mut runs = Runs::new();
+        for case in 0..400 {
+            let length = [0, 1, 2, 3, 300, 2_048, 5_000, 70_000][case % 8];
+            let kinds = [1, 2, 3, 17, 256][case % 5];
+            let mut bytes = Vec::new();
+            while bytes.len() < length {
+                let byte = draw(kinds) as u8;
+                let run = if draw(4) == 0 { draw(600) } else { 1 + draw(3) };
+                bytes.extend(std::iter::repeat_n(byte, run as usize));
+            }
+            bytes.truncate(length);
+            let mut out = vec![7];
+            runs.deflate(&bytes, &mut out);
+            let opened = miniz_oxide::inflate::decompress_to_vec_zlib(&out[1..]).unwrap();
+            assert_eq!(opened, bytes, "{case}");
+            assert!(out.len() <= length + length / 1_000 + 16, "{case}: {} of {length}", out.len());
+        }
+    }
+
+    /// Counts that grow like Fibonacci's numbers make the longest codes.
+    #[test]
+    fn codes_stay_as_short_as_they_must() {
+        let (mut bytes, mut here, mut next) = (Vec::new(), 1_usize, 1);
+        for byte in 0..23 {
+            // in pairs of two bytes, so that they are no runs
+            (0..here).for_each(|_| bytes.extend([byte, 200]));
+            (here, next) = (next, here + next);
+        }
+        let mut out = Vec::new();
+        Runs::new().deflate(&bytes, &mut out);
+        assert_eq!(miniz_oxide::inflate::decompress_to_vec_zlib(&out).unwrap(), bytes);
+    }
+}
