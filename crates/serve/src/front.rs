@@ -157,4 +157,4 @@ impl Drop for Counted {
 
 const OURS: [&str; 7] =
     ["/", "/admin.cgi", "/auth.xsl", "/metrics", "/server_version.xsl", "/status-json.xsl", "/status.xsl"];
-const OURS_BELOW: [&str; 6] = ["/admin/", "/api/", "/assets/", "/webrtc/", "/whep/", "/whip/"];
+const OURS_BELOW: [&str; 7] = ["/admin/", "/api/", "/assets/", "/rooms/", "/webrtc/", "/whep/", "/whip/"];

@@ -2,17 +2,24 @@
 
 mod assets;
 mod page;
+mod room;
 mod team;
 mod topology;
 
-use crate::{api, ordinary::Caller, status};
+use crate::{
+    api,
+    ordinary::{Caller, Refusal},
+    status, webrtc,
+};
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, RawQuery},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
+use levada_link::room::RoomName;
+use url::form_urlencoded;
 
 /// The routes of the page and of what it loads.
 pub fn router() -> Router {
@@ -22,6 +29,8 @@ pub fn router() -> Router {
         .route("/assets/relays.svg", get(relays))
         .route("/assets/team/{*name}", get(team))
         .route("/assets/{*path}", get(asset))
+        .route("/rooms/", get(rooms))
+        .route("/rooms/{name}", get(room).post(webrtc::join))
 }
 
 /// The mounts, their titles and where to listen.
@@ -55,6 +64,27 @@ async fn team(caller: Caller, Path(name): Path<String>) -> Response {
             (about, team::draw(&team).into_string()).into_response()
         }
         None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// The page of a room, whether anybody is in it or not.
+async fn room(caller: Caller, Path(name): Path<String>) -> Response {
+    let Ok(name) = name.parse::<RoomName>() else { return Refusal::not_found().into_response() };
+    let roster = caller.station.rooms.roster(name.as_str());
+    let present = roster.iter().flat_map(|roster| &roster.participants);
+    let present: Vec<String> = present.map(|member| member.name.to_string()).collect();
+    let html = room::draw(&caller, &name, &present).into_string();
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], html)
+        .into_response()
+}
+
+/// Where the form of the page leads that asks for a room's name.
+async fn rooms(RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let named = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
+    match named.and_then(|(_, name)| name.trim().parse::<RoomName>().ok()) {
+        Some(name) => Redirect::to(&format!("/rooms/{name}")).into_response(),
+        None => Refusal::bad(levada_link::room::BadName.to_string()).into_response(),
     }
 }
 

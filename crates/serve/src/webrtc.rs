@@ -5,6 +5,9 @@
 
 mod cast;
 pub(crate) mod crypto;
+mod ear;
+mod join;
+mod member;
 mod packets;
 mod peer;
 mod publisher;
@@ -30,6 +33,7 @@ use std::{
 use str0m::config::DtlsCert;
 use tokio::{sync::Notify, task::JoinSet};
 
+pub(crate) use join::join;
 pub use rehearsal::rehearse;
 pub(crate) use resource::router;
 

@@ -42,7 +42,7 @@ pub(super) fn draw(caller: &Caller) -> Markup {
                         div.plan { @if let Some(tree) = relays { (tree) } }
                     }
                 }
-                @if caller.station.webrtc.speaks() { (publish()) }
+                @if caller.station.webrtc.speaks() { (publish()) (room()) }
                 p.foot {
                     "For programs: " a href="/status-json.xsl" { "status" } ", "
                     a href="/api/v1/openapi.json" { "API" } ", " a href="/metrics" { "metrics" } "."
@@ -122,6 +122,19 @@ fn publish() -> Markup {
                 } }
                 button { "Publish" }
                 output role="status" {}
+            }
+        }
+    }
+}
+
+/// The way into a room, which needs no script.
+fn room() -> Markup {
+    html! {
+        details.publish {
+            summary { "Talk in a room" }
+            form.room action="/rooms/" {
+                label { "Its name " input name="name" pattern="[A-Za-z0-9._\\-]{1,64}" maxlength="64" required; }
+                button { "Go" }
             }
         }
     }
