@@ -3,7 +3,7 @@
 use super::{Program, eventually, http};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::{net::TcpListener, process::Command};
+use std::{net::TcpListener, path::Path, process::Command};
 
 /// A browser with one page.
 pub struct Browser {
@@ -15,11 +15,21 @@ pub struct Browser {
 impl Browser {
     /// Starts it on an empty page.
     pub fn start() -> Result<Browser> {
+        Browser::with(&[])
+    }
+
+    /// The same, with a microphone that hears the WAV file at `path` over and over.
+    pub fn hearing(path: &Path) -> Result<Browser> {
+        Browser::with(&[format!("--use-file-for-fake-audio-capture={}", path.display())])
+    }
+
+    fn with(more: &[String]) -> Result<Browser> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut driver = Program::start(Command::new("chromedriver").arg(format!("--port={port}")))?;
         driver.wait_for("started successfully")?;
         let profile = tempfile::tempdir()?;
         let mut arguments: Vec<String> = ARGUMENTS.iter().map(|argument| (*argument).to_owned()).collect();
+        arguments.extend_from_slice(more);
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
         let wanted = json!({"capabilities": {"alwaysMatch": {"browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL"},
