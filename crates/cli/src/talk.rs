@@ -226,7 +226,7 @@ fn drive<C: Call>(
     let mut told = began;
     let mut ended = None;
     while ended.is_none() && !stop.load(Relaxed) && time.is_none_or(|time| began.elapsed() < time) {
-        driver.turn(Duration::from_millis(20), |event| ended = Some(event)).context("the socket failed")?;
+        driver.turn(Duration::from_millis(50), |event| ended = Some(event)).context("the socket failed")?;
         if told.elapsed() >= CYCLE {
             let machine = driver.machine();
             tell(machine.look(), machine.devices(), told.elapsed());

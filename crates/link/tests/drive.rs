@@ -60,6 +60,42 @@ fn datagrams_of_any_length_come_back() {
     assert!(running.stop().is_ok());
 }
 
+/// Counts what comes, in which order, and wants to be woken all the time.
+#[derive(Default)]
+struct Busy {
+    came: Vec<Bytes>,
+}
+
+impl Machine for Busy {
+    type Event = ();
+
+    fn handle(&mut self, _: Instant, input: Input) {
+        if let Input::Datagram { bytes, .. } = input {
+            self.came.push(bytes);
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Output<()> {
+        Output::Wait(Some(now))
+    }
+}
+
+#[test]
+fn a_burst_comes_in_order_to_one_who_never_waits() {
+    let (socket, mut driver) = (loopback(), Driver::new(Busy::default(), loopback()));
+    let to = driver.local_addr().unwrap();
+    driver.turn(Duration::ZERO, |()| ()).unwrap();
+    for burst in [1_u8, 2, 3, 40, 120] {
+        let sent: Vec<Bytes> = (0..burst).map(|n| vec![n; 1 + usize::from(n)].into()).collect();
+        sent.iter().for_each(|bytes| drop(socket.send_to(bytes, to)));
+        let began = Instant::now();
+        while driver.machine().came.len() < sent.len() && began.elapsed() < Duration::from_secs(20) {
+            driver.turn(Duration::ZERO, |()| ()).unwrap();
+        }
+        assert!(std::mem::take(&mut driver.machine().came) == sent, "{burst}");
+    }
+}
+
 #[test]
 fn the_owner_tells_the_machine_and_gets_it_back() {
     let (tell, told) = channel();
