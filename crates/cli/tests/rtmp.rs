@@ -19,7 +19,7 @@ use std::{
 fn serve() -> Result<(Serve, String)> {
     let server = Serve::with(|command| {
         command.args(["--rtmp", "127.0.0.1:0", "--set", "limits.failures_per_minute=1000"]);
-        command.args(["--set", "mount=[{ name = '/live/*', linger = '2s' }]"]);
+        command.args(["--set", "mount=[{ name = '/live/*', linger = '2s' }, { name = '/live/kept', play_token = 'open-sesame' }]"]);
     })?;
     let mut server = server;
     let rtmp = server.program.wait_for("serving on rtmp://")?.trim_end_matches('/').to_owned();
@@ -130,6 +130,22 @@ fn a_player_of_nothing_is_told_so() -> Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&player.stderr);
     ensure!(!player.status.success() && said.contains("no such stream"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn players_of_a_guarded_mount_show_its_token() -> Result<()> {
+    let (server, rtmp) = serve()?;
+    let _encoder = publish(&format!("rtmp://{rtmp}/live/kept?key=hush"), true)?;
+    server.wait_live("/live/kept")?;
+    let desk = Desk::new()?;
+    let seen = desk.path("kept.flv");
+    for query in ["", "?token=close-sesame", "?key=hush"] {
+        let refused = save(&format!("rtmp://{rtmp}/live/kept{query}"), &seen).expect_err("it is guarded");
+        ensure!(!seen.exists() && !format!("{refused:#}").contains("no such stream"), "{query}: {refused:#}");
+    }
+    save(&format!("rtmp://{rtmp}/live/kept?token=open-sesame"), &seen)?;
+    ensure!(codecs(&seen)? == ["h264", "aac"], "{:?}", codecs(&seen)?);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use std::{
 fn serve() -> Result<(Serve, String, String)> {
     let mut server = Serve::with(|command| {
         command.args(["--rtmp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0"]);
-        command.args(["--set", "mount=[{ name = '/live/*', linger = '20s' }]"]);
+        command.args(["--set", "mount=[{ name = '/live/*', linger = '20s' }, { name = '/live/kept', play_token = 'open-sesame' }]"]);
     })?;
     let rtmp = server.program.wait_for("serving on rtmp://")?.trim_end_matches('/').to_owned();
     let webrtc = server.program.wait_for("serving WebRTC on udp://")?;
@@ -134,6 +134,28 @@ fn who_cannot_be_served_is_told_why_and_what_else_there_is() -> Result<()> {
         ensure!(reply.status == status, "{method} {path}: {}", reply.status);
     }
     Ok(())
+}
+
+#[test]
+fn viewers_of_a_guarded_mount_show_its_token() -> Result<()> {
+    let (server, ..) = serve()?;
+    let browser = Browser::start()?;
+    browser.open(&server.url("/"))?;
+    browser.run(
+        "import('/assets/whip.js').then((whip) => whip.publish(whip.testPicture(), '/whip/live/kept', 'hush'))
+           .then(() => { window.published = true; })",
+    )?;
+    browser.wait_until("the publisher", "return !!window.published")?;
+    server.wait_live("/live/kept")?;
+    for (name, query) in [("none", ""), ("wrong", "?token=close-sesame"), ("source", "?key=hush")] {
+        watch(&browser, name, &format!("/live/kept{query}"))?;
+        browser.wait_until(
+            "it to be turned away",
+            &format!("return /password|let you in/.test(window.state?.{name}?.error)"),
+        )?;
+    }
+    watch(&browser, "good", "/live/kept?token=open-sesame")?;
+    moves(&browser, "good", true)
 }
 
 #[test]
