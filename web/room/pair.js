@@ -87,25 +87,31 @@ export class Pair {
   }
 
   async third(message) {
-    if (this.isOpen || !this.hand) return;
+    if (this.isOpen) return;
+    if (!this.hand) return this.said && this.on.send(this.said); // the refusal was lost
     const { hand } = this;
     this.hand = null;
     const name = await hand.read(message).catch(() => null);
     if (name) {
-      this.isHeard = true;
-      return this.enter(hand, name);
+      await this.enter(hand, name);
+      return this.hear();
     }
     // they do not know the same; whoever begins anew may try
     this.say(REFUSED, Uint8Array.of(1));
-    this.said = null;
     this.on.refused("passphrase");
   }
 
   async enter(hand, name) {
     this.ciphers = await hand.split();
     this.hand = null;
-    this.on.opened({ name: new TextDecoder().decode(name), words: await words(this.ciphers.hash) });
+    this.found = { name: new TextDecoder().decode(name), words: await words(this.ciphers.hash) };
     await this.repeatKey();
+  }
+
+  // Whoever began knows only by what opens that the other has let it in.
+  hear() {
+    if (!this.isHeard) this.on.opened(this.found);
+    this.isHeard = true;
   }
 
   async opens(sealed) {
@@ -113,7 +119,7 @@ export class Pair {
     const number = new DataView(sealed.buffer, sealed.byteOffset).getUint32(0);
     const plain = await open(this.ciphers.opening, number, sealed.subarray(4)).catch(() => null);
     if (!plain) return;
-    this.isHeard = true;
+    this.hear();
     const generation = plain[1];
     if (plain[0] === KEY && plain.length === 35) {
       const ahead = (generation - this.theirs) & 255;

@@ -86,6 +86,7 @@ class Stay {
     this.channel.addEventListener("close", () => this.leave("The server ended the stay."));
     peer.addEventListener("connectionstatechange", () => {
       if (["failed", "closed"].includes(peer.connectionState)) this.leave("The connection broke.");
+      if (peer.connectionState === "disconnected") setTimeout(() => peer.connectionState !== "connected" && this.leave("The connection broke."), 5000);
     });
   }
 
@@ -132,12 +133,12 @@ class Stay {
       if (this.way && !member.isOpen) this.meet(member);
       moved = true;
     }
-    if (isOpen !== this.isOpen || !this.key) {
+    const turns = isOpen !== this.isOpen;
+    if (turns) {
       this.isOpen = isOpen;
       this.order({ order: "open", open: isOpen && !this.isSecret });
-      moved = true;
     }
-    if (moved) this.renew();
+    if (moved || turns || !this.key) this.renew(turns);
     this.send(known(version));
     this.entered?.();
     this.changed();
@@ -161,10 +162,12 @@ class Stay {
     });
   }
 
-  // A key that nobody has who is not here: made whenever somebody comes or goes.
-  renew() {
+  // A key that nobody has who is not here: made whenever somebody comes or goes. Nobody is waited for when the room has turned
+  // from open to sealed, so that nothing more is said openly.
+  renew(turns) {
     const generation = this.key ? (this.key.generation % 255) + 1 : 1;
-    this.key = { generation, key: crypto.getRandomValues(new Uint8Array(32)), used: false, since: performance.now() };
+    const since = turns ? -Infinity : performance.now();
+    this.key = { generation, key: crypto.getRandomValues(new Uint8Array(32)), used: false, since };
     for (const { pair } of this.members.values()) pair?.tell(generation, this.key.key);
     this.use();
   }
