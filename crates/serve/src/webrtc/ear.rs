@@ -134,4 +134,21 @@ mod tests {
         );
         assert_eq!(heard(&mut ear, 8, u32::MAX, later), Some((14, 1_060 + 4_800 + 1_920)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_no_packet_has_the_number_of_another(
+            frames in proptest::collection::vec((0_u32..3, proptest::num::u32::ANY, 0_u32..200, 0_u64..300), 1..300),
+        ) {
+            let (mut ear, mut now) = (ear(), Instant::now());
+            let mut numbers = std::collections::HashSet::new();
+            for (stay, far, near, pause) in frames {
+                now += Duration::from_millis(pause);
+                let counter = if far % 16 == 0 { far } else { near };
+                if let Some((number, _)) = heard(&mut ear, stay, counter, now) {
+                    proptest::prop_assert!(numbers.insert(number), "{number} again");
+                }
+            }
+        }
+    }
 }
