@@ -335,6 +335,7 @@ impl Config {
                 ("source_password", mount.source_password.as_ref()),
                 ("signing_key", mount.signing_key.as_ref()),
                 ("play_token", mount.play_token.as_ref()),
+                ("swarm_token", mount.swarm_token.as_ref()),
                 ("hooks.secret", hooks.and_then(|hooks| hooks.secret.as_ref())),
             ];
             all.into_iter().filter_map(move |(key, secret)| Some((format!("mount.{at}.{key}"), secret?)))

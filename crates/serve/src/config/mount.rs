@@ -72,6 +72,8 @@ mount_options! {
     open {
         /// The UDP port of the mount's team. Default any that is free, as the server says when it begins.
         swarm_port: u16;
+        /// What members of the mount's team must have: it is private then, and its stream hidden on its way. Default none.
+        swarm_token: Secret;
         /// User of this mount's source; default the server's.
         source_user: String;
         /// Password of this mount's source; default the server's.

@@ -89,7 +89,7 @@ fn one_fallback_for_every_mount_is_no_circle() {
 fn no_secret_of_the_configuration_is_overlooked() {
     let config: Config = toml::from_str(
         "[auth]\nsource_password='1'\nadmin_password='2'\nrelay_password='3'\napi_token='4'\n\
-         [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\nplay_token='8'\n\
+         [[mount]]\nname='/a'\nsource_password='5'\nsigning_key='6'\nplay_token='8'\nswarm_token='11'\n\
          hooks={ play='http://h/', secret='9' }\n\
          [[relay]]\nfrom=['http://h/']\npassword='7'\n\
          [store]\naccess_key='a'\nsecret_key='10'\n",
@@ -99,9 +99,9 @@ fn no_secret_of_the_configuration_is_overlooked() {
         .iter()
         .map(|text| text.matches(": Option<Secret>,").count() + text.matches(": Secret;").count())
         .sum::<usize>();
-    assert_eq!((config.secrets().len(), fields), (10, 10));
+    assert_eq!((config.secrets().len(), fields), (11, 11));
     let shown = toml::to_string(&config).unwrap();
-    assert_eq!(shown.matches("\"***\"").count(), 10, "{shown}");
+    assert_eq!(shown.matches("\"***\"").count(), 11, "{shown}");
 }
 
 #[test]
