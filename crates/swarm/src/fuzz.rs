@@ -52,7 +52,7 @@ pub fn wire_tracker(bytes: &[u8]) {
         assert_eq!(crate::tracker::wire::Message::read(&message.write()), Some(message));
     }
     let now = Instant::now();
-    let mut tracker = crate::Tracker::new(now, [1; 32]);
+    let mut tracker = crate::Tracker::new(now, [1; 32], None);
     let bytes = Bytes::copy_from_slice(bytes);
     for from in [at(1), at(2)] {
         rest(&mut tracker, now, Input::Datagram { from, bytes: bytes.clone() });

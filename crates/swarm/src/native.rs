@@ -5,6 +5,7 @@
 //! splitter says who is whose parent, by tickets that a parent can check; it sends nothing to an address that has not
 //! shown that it is there. Every chunk carries a proof that it is the splitter's, checked before it goes anywhere.
 
+pub mod pass;
 pub mod peer;
 mod playout;
 mod ring;
@@ -14,6 +15,7 @@ pub mod standby;
 mod trees;
 pub mod wire;
 
+pub use pass::Pass;
 pub use peer::Peer;
 pub use seal::{Key, Seal};
 pub use splitter::Splitter;

@@ -6,8 +6,9 @@
 mod client;
 pub mod wire;
 
-pub use client::{Announcer, Finder, Order};
+pub use client::{Announcer, Answer, Finder, Order};
 
+use crate::native::Pass;
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit};
 use serde::Serialize;
@@ -56,12 +57,15 @@ pub struct Known {
 /// A tracker.
 pub struct Tracker {
     secret: [u8; 32],
+    /// What splitters and peers must have, where it is private.
+    pass: Option<Pass>,
     start: Instant,
     /// At most [`MOST_TEAMS`]; further ones are not noted.
     teams: BTreeMap<SocketAddr, Entry>,
     out: VecDeque<Output<Event>>,
     tick: Instant,
     found: u64,
+    refused: u64,
 }
 
 struct Entry {
@@ -75,10 +79,10 @@ struct Entry {
 }
 
 impl Tracker {
-    /// A tracker that knows nobody; `secret` is chance.
-    pub fn new(now: Instant, secret: [u8; 32]) -> Tracker {
+    /// A tracker that knows nobody; `secret` is chance. With `pass` it hears those alone who have it.
+    pub fn new(now: Instant, secret: [u8; 32], pass: Option<Pass>) -> Tracker {
         let (teams, out) = Default::default();
-        Tracker { secret, start: now, teams, out, tick: now + TICK, found: 0 }
+        Tracker { secret, pass, start: now, teams, out, tick: now + TICK, found: 0, refused: 0 }
     }
 
     /// The teams, by channel.
@@ -100,10 +104,29 @@ impl Tracker {
         self.found
     }
 
+    /// Questions and announcements by who has not its token.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn may(&self, said: &[u8; 16], purpose: &str, parts: &[&[u8]]) -> bool {
+        self.pass.is_none_or(|pass| pass.is_proof(said, purpose, parts))
+    }
+
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         match Message::read(bytes) {
-            Some(Message::Announce { nonce, cookie, team }) => self.announced(now, from, nonce, cookie, team),
-            Some(Message::Find { nonce, channel }) => {
+            Some(Message::Announce { nonce, cookie, proof, team }) => {
+                if self.may(&proof, "announce", &[&nonce.to_be_bytes(), &cookie]) {
+                    return self.announced(now, from, nonce, cookie, team);
+                }
+                self.refused += 1;
+                self.say(from, &Message::Refused { nonce });
+            }
+            Some(Message::Find { nonce, proof, channel }) => {
+                if !self.may(&proof, "find", &[&nonce.to_be_bytes(), channel.as_bytes()]) {
+                    self.refused += 1;
+                    return self.say(from, &Message::Refused { nonce });
+                }
                 let place = self.find(&channel);
                 self.found += u64::from(place.is_some());
                 self.say(from, &Message::Found { nonce, place });

@@ -4,6 +4,7 @@ mod ask;
 mod head;
 mod links;
 mod missing;
+mod monitor;
 mod moved;
 mod neighbors;
 mod proof;
@@ -11,10 +12,11 @@ mod standby;
 mod stats;
 
 use super::{
+    pass::{NO_PROOF, Pass, Veil},
     playout::{Next, Playout},
     ring::Ring,
-    seal::Key,
-    wire::{ENTRY, LONGEST, Message, NONE, Sealed, Ticket},
+    seal::{Key, Seal},
+    wire::{ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket},
 };
 use bytes::{Bytes, BytesMut};
 use head::Head;
@@ -42,6 +44,10 @@ pub struct Config {
     pub kept: usize,
     /// The splitter's key, where it is known already; else the first one told is believed.
     pub key: Option<Key>,
+    /// What lets it into a private team.
+    pub pass: Option<Pass>,
+    /// What it proves with that it is a monitor, where it is one: it is less patient then, and tells what it loses.
+    pub monitor: Option<Seal>,
     /// How it behaves: for simulations.
     pub conduct: Conduct,
 }
@@ -71,6 +77,8 @@ pub enum Event {
     Lost(u64),
     /// The splitter is dead, and this one goes on.
     TakenOver(SocketAddr),
+    /// It is not let in: for want of a token, which ends it, or of room, and it will try again.
+    Refused(Refusal),
     /// It has left.
     Left,
 }
@@ -93,6 +101,10 @@ pub struct Peer {
     entry: u64,
     /// Who goes on if the splitter dies.
     standby: Option<SocketAddr>,
+    /// What chunks are hidden under in a private team.
+    veil: Veil,
+    /// Of a monitor: what it lost and has not told yet. Emptied at every tick.
+    losses: Vec<u64>,
     flows: Instant,
     tick: Instant,
     alive: Instant,
@@ -124,13 +136,17 @@ impl Config {
     /// A peer of the team of `splitter` that uploads up to 1.25 times the stream.
     pub fn new(splitter: SocketAddr) -> Config {
         let patience = Duration::from_millis(1_200);
-        Config { splitter, slots: 10, patience, kept: 512, key: None, conduct: Conduct::Honest }
+        let (key, pass, monitor) = (None, None, None);
+        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, conduct: Conduct::Honest }
     }
 }
 
 impl Peer {
     /// A peer that joins when it is first woken.
-    pub fn new(now: Instant, config: Config, seed: u64) -> Peer {
+    pub fn new(now: Instant, mut config: Config, seed: u64) -> Peer {
+        if config.monitor.is_some() {
+            config.patience /= 2;
+        }
         let mut chance = Chance::new(seed, 2);
         let nonce = chance.bits();
         Peer {
@@ -146,6 +162,8 @@ impl Peer {
             highest: 0,
             entry: NONE,
             standby: None,
+            veil: Veil::default(),
+            losses: Vec::new(),
             flows: now,
             tick: now,
             alive: now,
@@ -195,8 +213,10 @@ impl Peer {
                 self.bring_back(now, from, nonce, cookie);
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
-            Message::Welcome { nonce, you, time, key, stripes, head, entry } if from_splitter => {
+            Message::Refused { nonce, why } if from_splitter => self.refused(now, nonce, why),
+            Message::Welcome { nonce, you, time, key, stripes, head, entry, salt, .. } if from_splitter => {
                 self.entry = entry;
+                self.veil = Veil::of(self.config.pass.as_ref(), &salt);
                 self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
             }
             Message::Parent { stripe, parent, ticket } if from_splitter => {
@@ -220,7 +240,6 @@ impl Peer {
     }
 
     fn bring_back(&mut self, now: Instant, from: SocketAddr, said: u64, brought: [u8; 16]) {
-        let slots = self.config.slots;
         let Phase::Joining { nonce, cookie, .. } = &self.phase else { return };
         if *nonce != said || cookie.is_some() {
             return;
@@ -228,7 +247,27 @@ impl Peer {
         self.answered(from);
         let Phase::Joining { cookie, again, .. } = &mut self.phase else { return };
         (*cookie, *again) = (Some(brought), now + AGAIN);
-        self.say(self.config.splitter, &Message::Join { nonce: said, cookie: brought, slots });
+        self.knock(said, brought);
+    }
+
+    /// Says that its address is proven, and that it may come in.
+    fn knock(&mut self, nonce: u64, cookie: [u8; 16]) {
+        let proof = |pass: &Pass| pass.proof("join", &[&nonce.to_be_bytes(), &cookie]);
+        let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
+        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills: 0, proof };
+        self.say(self.config.splitter, &join);
+    }
+
+    fn refused(&mut self, now: Instant, said: u64, why: Refusal) {
+        let Phase::Joining { nonce, again, .. } = &mut self.phase else { return };
+        if *nonce != said {
+            return;
+        }
+        match why {
+            Refusal::Full => *again = now + LONG_AGAIN,
+            Refusal::Token | Refusal::WrongToken => self.phase = Phase::Left,
+        }
+        self.out.push_back(Output::Event(Event::Refused(why)));
     }
 
     /// JOIN_TEAM, at its end: the splitter lets this peer in.
@@ -257,6 +296,7 @@ impl Peer {
         (self.flows, self.alive) = (now, now);
         self.stats.joins += 1;
         self.out.push_back(Output::Event(Event::Joined));
+        self.prove(now);
         if !self.head.told && head > 0 {
             self.head = Head { wanted: head, ..Head::default() };
             self.want_head(now);
@@ -311,7 +351,8 @@ impl Peer {
         }
         self.highest = self.highest.max(number);
         self.flood(now, stripe as u8, from, bytes);
-        self.playout.put(now, number, sealed.flags & ENTRY != 0, sealed.data);
+        let data = self.veil.over(number, sealed.data);
+        self.playout.put(now, number, sealed.flags & ENTRY != 0, data);
         self.recent.put(number, bytes.clone());
         self.play(now);
     }
@@ -355,6 +396,9 @@ impl Peer {
                 Next::Lost(number) => {
                     self.stats.lost += 1;
                     self.missing.found(number);
+                    if self.config.monitor.is_some() {
+                        self.losses.push(number);
+                    }
                     Event::Lost(number)
                 }
             };
@@ -374,10 +418,7 @@ impl Peer {
                 *again = now + AGAIN * (*tries).min(8);
                 let (nonce, tries) = (*nonce, *tries);
                 match *cookie {
-                    Some(cookie) => {
-                        let slots = self.config.slots;
-                        self.say(self.config.splitter, &Message::Join { nonce, cookie, slots });
-                    }
+                    Some(cookie) => self.knock(nonce, cookie),
                     None => self.say(self.door(tries), &Message::Hello { nonce }),
                 }
             }
@@ -437,6 +478,7 @@ impl Peer {
         }
         self.ask(now);
         self.play(now);
+        self.complain();
     }
 
     fn say(&mut self, to: SocketAddr, message: &Message) {
@@ -486,6 +528,8 @@ const COMPLAIN: Duration = Duration::from_millis(100);
 /// How often a member tells how it goes.
 const REPORTS: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(200);
+/// How soon it asks for room again where there was none.
+const LONG_AGAIN: Duration = Duration::from_secs(2);
 /// A stream from which nothing came for so long has another splitter.
 const FORGOTTEN: Duration = Duration::from_secs(3);
 const MOST_HOPS: u8 = 64;

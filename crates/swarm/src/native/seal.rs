@@ -24,6 +24,12 @@ pub enum Key {
     StandIn,
 }
 
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Seal").field(&self.key()).finish()
+    }
+}
+
 impl Seal {
     /// A key made of 32 bytes of chance.
     pub fn ed25519(secret: &[u8; 32]) -> Seal {

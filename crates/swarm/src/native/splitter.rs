@@ -1,12 +1,14 @@
 //! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
 
+mod monitors;
 mod standby;
 mod team;
 
 use super::{
-    seal::{self, Seal},
+    pass::{NO_PROOF, Pass, Veil},
+    seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Sealed, Ticket},
+    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket},
 };
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit};
@@ -40,13 +42,28 @@ pub struct Config {
     /// How much it sends once more to who missed it: one chunk for so many dealt, and a few that it saved up. Whom it
     /// feeds itself gets what it misses beside that.
     pub repair_share: u64,
+    /// What members must have, where the team is private.
+    pub pass: Option<Pass>,
+    /// Whose reports of loss are believed.
+    pub monitors: Vec<Key>,
 }
 
 impl Config {
     /// The defaults: 8 stripes, each to one peer, groups of 20 ms.
     pub fn new(here: SocketAddr, seal: Seal, secret: [u8; 32]) -> Config {
         let group_time = Duration::from_millis(20);
-        Config { here, seal, secret, stripes: 8, roots: 1, group_time, most_peers: 20_000, repair_share: 16 }
+        Config {
+            here,
+            seal,
+            secret,
+            stripes: 8,
+            roots: 1,
+            group_time,
+            most_peers: 20_000,
+            repair_share: 16,
+            pass: None,
+            monitors: Vec::new(),
+        }
     }
 }
 
@@ -82,8 +99,12 @@ pub struct Stats {
     pub unrepaired: u64,
     /// Peers in the team.
     pub peers: usize,
-    /// Joins refused: a bad cookie, or too many.
+    /// Joins refused: a bad cookie, or too many, or without the team's token.
     pub refused: u64,
+    /// Chunks that monitors lost.
+    pub lost: u64,
+    /// Reports of loss, and claims to be a monitor, by who is none.
+    pub disbelieved: u64,
     /// New parents given.
     pub moved: u64,
     /// Members that get no children any longer, since several of theirs complained.
@@ -112,6 +133,9 @@ pub struct Splitter {
     credit: u64,
     dealt: Dealt,
     heir: Option<Heir>,
+    /// What the stream is hidden with in a private team, and under what.
+    salt: [u8; 16],
+    veil: Veil,
     out: VecDeque<Output<Event>>,
     tick: Instant,
     stats: Stats,
@@ -128,6 +152,8 @@ struct Kept {
 struct Member {
     heard: Instant,
     slots: u16,
+    /// Whether it proved to be a monitor.
+    monitor: bool,
     said: Said,
 }
 
@@ -135,7 +161,11 @@ impl Splitter {
     /// A splitter without a team.
     pub fn new(now: Instant, config: Config) -> Splitter {
         let stripes = config.stripes.clamp(1, 64);
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&blake3::derive_key("levada swarm 2026 salt", &config.secret)[..16]);
         Splitter {
+            veil: Veil::of(config.pass.as_ref(), &salt),
+            salt,
             trees: Trees::new(stripes.into(), config.roots.max(1)),
             config: Config { stripes, ..config },
             start: now,
@@ -186,6 +216,9 @@ impl Splitter {
         let group = std::mem::take(&mut self.group);
         let first = self.number;
         since.iter().for_each(|since| self.dealt.note(first, *since));
+        let open = self.heir.as_ref().map(|_| group.clone());
+        let veiled = |(at, (flags, data)): (u64, (u8, Bytes))| (flags, self.veil.over(at, data));
+        let group: Vec<_> = (first..).zip(group).map(veiled).collect();
         let key = self.config.seal.key();
         let leaves =
             group.iter().enumerate().map(|(at, (flags, data))| key.leaf(first + at as u64, *flags, data));
@@ -193,7 +226,7 @@ impl Splitter {
         let Some(root) = levels.last().and_then(|top| top.first()) else { return };
         let count = group.len() as u8;
         let root = *root;
-        self.tell_ledger(first, root, &group);
+        open.iter().for_each(|open| self.tell_ledger(first, root, open));
         let signature = self.config.seal.sign(&seal::statement(first, count, &root));
         for (at, (flags, data)) in group.into_iter().enumerate() {
             let number = first + at as u64;
@@ -224,12 +257,16 @@ impl Splitter {
                 let cookie = self.cookie(now, from, nonce, 0);
                 self.say(from, &Message::Cookie { nonce, cookie });
             }
-            Message::Join { nonce, cookie, slots } => self.join(now, from, nonce, cookie, slots),
+            Message::Join { nonce, cookie, slots, proof, .. } => {
+                self.join(now, from, (nonce, cookie, proof), slots);
+            }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             _ if !self.members.contains_key(&from) => {}
             Message::Alive { missing, waiting } => self.alive(now, from, missing, waiting),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
             Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
+            Message::Prove { time, key, signature } => self.prove_monitor(now, from, time, &key, &signature),
+            Message::Lost(numbers) => self.hear_losses(now, from, &numbers),
             Message::Report(report) => self.told_of_itself(now, from, report),
             Message::Backlog { stripe, from: at } => self.tell_backlog(from, stripe.into(), at),
             Message::Goodbye => {
@@ -240,18 +277,37 @@ impl Splitter {
         }
     }
 
-    /// SERVE_JOINING_PEERS: whoever brings the cookie back has the address it says.
-    fn join(&mut self, now: Instant, from: SocketAddr, nonce: u64, cookie: [u8; 16], slots: u16) {
+    /// SERVE_JOINING_PEERS: whoever brings the cookie back has the address it says; who has no right to be in the team,
+    /// or no room there, is told so.
+    fn join(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        (nonce, cookie, proof): (u64, [u8; 16], [u8; 16]),
+        slots: u16,
+    ) {
         let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
-        if !good || self.members.len() >= self.config.most_peers && !self.members.contains_key(&from) {
+        if !good {
             self.stats.refused += 1;
             return;
+        }
+        let full = self.members.len() >= self.config.most_peers && !self.members.contains_key(&from);
+        let may = |pass: &Pass| pass.is_proof(&proof, "join", &[&nonce.to_be_bytes(), &cookie]);
+        let refusal = match &self.config.pass {
+            Some(_) if proof == NO_PROOF => Some(Refusal::Token),
+            Some(pass) if !may(pass) => Some(Refusal::WrongToken),
+            _ => full.then_some(Refusal::Full),
+        };
+        if let Some(why) = refusal {
+            self.stats.refused += 1;
+            return self.say(from, &Message::Refused { nonce, why });
         }
         let key = self.config.seal.key().to_bytes();
         let (stripes, head) = (self.config.stripes, self.head.len() as u32);
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
-        let entry = self.entry;
-        self.say(from, &Message::Welcome { nonce, you: from, time, key, stripes, head, entry });
+        let (entry, salt) = (self.entry, self.salt);
+        let welcome = Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: 0, salt };
+        self.say(from, &welcome);
         self.admit(now, from, slots);
         self.tell_heir_of(from, slots);
     }
@@ -261,7 +317,7 @@ impl Splitter {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
-        self.members.insert(member, Member { heard: now, slots, said: Said::default() });
+        self.members.insert(member, Member { heard: now, slots, monitor: false, said: Said::default() });
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
         self.out.push_back(Output::Event(Event::Joined(member)));

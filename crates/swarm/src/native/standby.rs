@@ -11,7 +11,7 @@ use super::{
     splitter::{Config, Event, Splitter, Stats, TeamMember},
     wire::{
         Message,
-        standby::{Word, standby_statement, take_over_statement},
+        standby::{Group, HIDDEN, Word, standby_statement, take_over_statement},
     },
 };
 use bytes::Bytes;
@@ -123,11 +123,11 @@ impl Standby {
 
     fn hear(&mut self, now: Instant, word: Word) {
         match (word, &mut self.phase) {
-            (Word::Accepted { nonce: said, you, time, stripes }, Phase::Asking { nonce, .. })
+            (Word::Accepted { nonce: said, you, time, stripes, salt }, Phase::Asking { nonce, .. })
                 if said == *nonce =>
             {
                 self.me = you;
-                self.splitter.take_after(now, time, stripes);
+                self.splitter.take_after(now, time, stripes, salt);
                 self.phase = Phase::Following { heard: now, shows: now };
                 self.out.push_back(Output::Event(Event::StandsBy(you)));
             }
@@ -148,7 +148,11 @@ impl Standby {
     fn learn(&mut self, now: Instant, word: Word) {
         match word {
             Word::Ledger(groups) => {
-                groups.into_iter().for_each(|group| self.tape.note(group));
+                let veil = self.splitter.veil();
+                for group in groups {
+                    let mark = veil.over(group.first | HIDDEN, group.mark);
+                    self.tape.note(Group { mark, ..group });
+                }
                 self.wind(now);
             }
             Word::Roster(members) => {
@@ -162,17 +166,16 @@ impl Standby {
 
     /// Finds in the source what the other dealt, and deals the rest where that is this one's turn.
     fn wind(&mut self, now: Instant) {
-        let key = self.splitter.key();
-        while let Some((first, chunks)) = self.tape.group(key) {
+        let (key, veil) = (self.splitter.key(), self.splitter.veil());
+        while let Some((first, chunks)) = self.tape.group(key, &veil) {
             self.splitter.replay(now, first, chunks);
         }
         if !matches!(self.phase, Phase::Leading { dealing: true, .. }) || self.tape.waits() {
             return;
         }
-        let next = self.tape.next();
-        let (_, pieces) = self.tape.rest();
-        if !pieces.is_empty() && self.splitter.stats().chunks == 0 {
-            self.splitter.skip_to(next);
+        let (seamless, pieces) = self.tape.rest();
+        if !seamless {
+            self.splitter.skip_to(self.tape.next());
         }
         for (entry, bytes) in pieces {
             self.splitter.feed(now, entry, &bytes);

@@ -1,10 +1,12 @@
+mod monitors;
+mod private;
 mod standby;
 
 use super::{
     peer::{self, Conduct},
     splitter,
     wire::{
-        Message, Sealed, Ticket,
+        Message, Refusal, Sealed, Ticket,
         standby::{Group, Word},
     },
     *,
@@ -64,6 +66,7 @@ struct Team {
     played: BTreeMap<HostId, Vec<(u64, Bytes)>>,
     lost: BTreeMap<HostId, Vec<u64>>,
     heads: BTreeMap<HostId, Bytes>,
+    refused: BTreeMap<HostId, Vec<Refusal>>,
     died: usize,
     fed: u64,
     /// Who stands by, fed with the same.
@@ -83,8 +86,8 @@ impl Team {
         let mut splitter = Splitter::new(start, config);
         splitter.set_head(Bytes::from_static(HEAD));
         world.add(Node::Splitter(Box::new(splitter)), &Access::default()).unwrap();
-        let (played, lost, heads) = Default::default();
-        Team { world, access, played, lost, heads, died: 0, fed: 0, heir: None }
+        let (played, lost, heads, refused) = Default::default();
+        Team { world, access, played, lost, heads, refused, died: 0, fed: 0, heir: None }
     }
 
     fn join(&mut self, conduct: Conduct) -> HostId {
@@ -113,13 +116,14 @@ impl Team {
             if let Some(Node::Standby(standby)) = heir {
                 standby.feed(now, entry, &data);
             }
-            let Team { world, played, lost, heads, died, .. } = self;
+            let Team { world, played, lost, heads, refused, died, .. } = self;
             world.run(world.now() + Duration::from_millis(10), |_, host, told| match told {
                 Told::Peer(peer::Event::Play(number, data)) => {
                     played.entry(host).or_default().push((number, data))
                 }
                 Told::Peer(peer::Event::Lost(number)) => lost.entry(host).or_default().push(number),
                 Told::Peer(peer::Event::Head(head)) => drop(heads.insert(host, head)),
+                Told::Peer(peer::Event::Refused(why)) => refused.entry(host).or_default().push(why),
                 Told::Splitter(splitter::Event::Died(_)) => *died += 1,
                 _ => {}
             });
@@ -261,7 +265,7 @@ fn nothing_larger_than_the_request_goes_to_an_unproven_address() {
     let ticket = Ticket { until: u32::MAX, signature: [1; 64] };
     let asks = [
         Message::Hello { nonce: 1 },
-        Message::Join { nonce: 1, cookie: [0; 16], slots: 9 },
+        Message::Join { nonce: 1, cookie: [0; 16], slots: 9, skills: 0, proof: [0; 16] },
         Message::Subscribe { stripe: 0, ticket },
         Message::Nack((0..64).collect()),
         Message::HeadWanted { from: 0 },
@@ -318,8 +322,23 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
     let all = [
         Message::Hello { nonce: 1 },
         Message::Cookie { nonce: 1, cookie: [1; 16] },
-        Message::Join { nonce: 1, cookie: [1; 16], slots: 2 },
-        Message::Welcome { nonce: 1, you: v6, time: 3, key: [8; 32], stripes: 8, head: 99, entry: 7 },
+        Message::Join { nonce: 1, cookie: [1; 16], slots: 2, skills: 1, proof: [3; 16] },
+        Message::Welcome {
+            nonce: 1,
+            you: v6,
+            time: 3,
+            key: [8; 32],
+            stripes: 8,
+            head: 99,
+            entry: 7,
+            skills: 1,
+            salt: [4; 16],
+        },
+        Message::Refused { nonce: 1, why: Refusal::Token },
+        Message::Refused { nonce: 1, why: Refusal::WrongToken },
+        Message::Refused { nonce: 1, why: Refusal::Full },
+        Message::Prove { time: 1, key: [2; 32], signature: [3; 64] },
+        Message::Lost(vec![1, 2, 3]),
         Message::Parent { stripe: 3, parent: HostId(4).address(), ticket },
         Message::Subscribe { stripe: 3, ticket },
         Message::Keep { stripes: 9 },
@@ -336,7 +355,7 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Move { to: v6, key: [8; 32], until: 9, signature: [7; 64] },
         Message::Report(super::wire::Report { played: 1, lost: 2, sent_bytes: 3 }),
         Message::Standby(Word::StandBy { nonce: 1, cookie: [1; 16], signature: [2; 64] }),
-        Message::Standby(Word::Accepted { nonce: 1, you: v6, time: 3, stripes: 8 }),
+        Message::Standby(Word::Accepted { nonce: 1, you: v6, time: 3, stripes: 8, salt: [9; 16] }),
         Message::Standby(Word::Lives),
         Message::Standby(Word::Follows),
         Message::Standby(Word::Ledger(vec![group.clone(), group])),

@@ -30,6 +30,10 @@ pub enum Message {
         cookie: [u8; 16],
         /// How many times a stripe it can upload.
         slots: u16,
+        /// What it can do beside the rules: bits, of which strangers are ignored.
+        skills: u16,
+        /// That it has the team's token, where that has one.
+        proof: [u8; 16],
     },
     /// It is in.
     Welcome {
@@ -47,7 +51,29 @@ pub enum Message {
         head: u32,
         /// The newest chunk that a player may begin with; [`NONE`] where there is none yet.
         entry: u64,
+        /// What the splitter can do beside the rules, likewise.
+        skills: u16,
+        /// What chunks of a private team are hidden with, beside its token.
+        salt: [u8; 16],
     },
+    /// It is not let in.
+    Refused {
+        /// The join's.
+        nonce: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// A member is a monitor.
+    Prove {
+        /// Seconds since the splitter began.
+        time: u32,
+        /// The monitor's.
+        key: [u8; 32],
+        /// Of [`monitor_statement`].
+        signature: [u8; 64],
+    },
+    /// A monitor says which chunks did not come.
+    Lost(Vec<u64>),
     /// From whom a stripe is to be had.
     Parent {
         /// Which stripe.
@@ -132,6 +158,17 @@ pub enum Message {
     Standby(standby::Word),
 }
 
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The team is private, and there was no token.
+    Token,
+    /// There was another team's.
+    WrongToken,
+    /// There is no room.
+    Full,
+}
+
 /// How it goes for a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -201,14 +238,16 @@ impl Message {
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
             }
-            Message::Join { nonce, cookie, slots } => {
+            Message::Join { nonce, cookie, slots, skills, proof } => {
                 out.put_slice(&[2, VERSION]);
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
                 out.put_u16(*slots);
+                out.put_u16(*skills);
+                out.put_slice(proof);
                 out.resize(HELLO_LENGTH, 0);
             }
-            Message::Welcome { nonce, you, time, key, stripes, head, entry } => {
+            Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt } => {
                 out.put_slice(&[3, VERSION]);
                 out.put_u64(*nonce);
                 put_address(&mut out, *you);
@@ -217,6 +256,27 @@ impl Message {
                 out.put_u8(*stripes);
                 out.put_u32(*head);
                 out.put_u64(*entry);
+                out.put_u16(*skills);
+                out.put_slice(salt);
+            }
+            Message::Refused { nonce, why } => {
+                out.put_slice(&[51, VERSION]);
+                out.put_u64(*nonce);
+                out.put_u8(match why {
+                    Refusal::Token => 1,
+                    Refusal::WrongToken => 2,
+                    Refusal::Full => 3,
+                });
+            }
+            Message::Prove { time, key, signature } => {
+                out.put_slice(&[52, VERSION]);
+                out.put_u32(*time);
+                out.put_slice(key);
+                out.put_slice(signature);
+            }
+            Message::Lost(numbers) => {
+                out.put_slice(&[53, VERSION]);
+                numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
             }
             Message::Parent { stripe, parent, ticket } => {
                 out.put_slice(&[4, *stripe]);
@@ -292,13 +352,15 @@ impl Message {
             }
             1 if reader.u8()? == VERSION => Message::Cookie { nonce: reader.u64()?, cookie: reader.array()? },
             2 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
-                Message::Join { nonce: reader.u64()?, cookie: reader.array()?, slots: reader.u16()? }
+                let (nonce, cookie, slots) = (reader.u64()?, reader.array()?, reader.u16()?);
+                Message::Join { nonce, cookie, slots, skills: reader.u16()?, proof: reader.array()? }
             }
             3 if reader.u8()? == VERSION => {
                 let (nonce, you) = (reader.u64()?, address(&mut reader)?);
                 let (time, key) = (reader.u32()?, reader.array()?);
                 let (stripes, head) = (reader.u8()?, reader.u32()?);
-                Message::Welcome { nonce, you, time, key, stripes, head, entry: reader.u64()? }
+                let (entry, skills, salt) = (reader.u64()?, reader.u16()?, reader.array()?);
+                Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt }
             }
             4 => Message::Parent {
                 stripe: reader.u8()?,
@@ -335,6 +397,22 @@ impl Message {
                 sent_bytes: reader.u64()?,
             }),
             50 if reader.u8()? == VERSION => Message::Standby(standby::Word::read(&mut reader)?),
+            51 if reader.u8()? == VERSION => {
+                let nonce = reader.u64()?;
+                let why = match reader.u8()? {
+                    1 => Refusal::Token,
+                    2 => Refusal::WrongToken,
+                    3 => Refusal::Full,
+                    _ => return None,
+                };
+                Message::Refused { nonce, why }
+            }
+            52 if reader.u8()? == VERSION => {
+                Message::Prove { time: reader.u32()?, key: reader.array()?, signature: reader.array()? }
+            }
+            53 if reader.u8()? == VERSION => {
+                Message::Lost(std::iter::from_fn(|| reader.u64()).take(MOST_NACKED).collect())
+            }
             _ => return None,
         };
         Some(message)
@@ -428,6 +506,15 @@ pub fn move_statement(peer: SocketAddr, to: SocketAddr, key: &[u8; 32], until: u
     put_address(&mut out, to);
     out.put_slice(key);
     out.put_u32(until);
+    out.freeze()
+}
+
+/// What a monitor signs: where the splitter sees it, whose monitor it is, and when.
+pub fn monitor_statement(monitor: SocketAddr, splitter: &[u8; 32], time: u32) -> Bytes {
+    let mut out = BytesMut::from(&b"levada swarm monitor 1"[..]);
+    put_address(&mut out, monitor);
+    out.put_slice(splitter);
+    out.put_u32(time);
     out.freeze()
 }
 

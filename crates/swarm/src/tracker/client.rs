@@ -1,6 +1,7 @@
 //! The other side of a tracker: what splitters and peers say to it.
 
 use super::wire::{Message, Place, Team};
+use crate::native::{Pass, pass::NO_PROOF};
 use bytes::Bytes;
 use levada_link::{Chance, Transmit};
 use std::{
@@ -12,11 +13,13 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Announcer {
     tracker: SocketAddr,
+    pass: Option<Pass>,
     chance: Chance,
     /// Of the last two announcements.
     nonces: [u64; 2],
     cookie: [u8; 16],
     next: Instant,
+    refused: bool,
 }
 
 /// What a tracker wants of a splitter: so many of its peers shall go there.
@@ -29,10 +32,15 @@ pub struct Order {
 }
 
 impl Announcer {
-    /// Announces at once.
-    pub fn new(now: Instant, tracker: SocketAddr, seed: u64) -> Announcer {
+    /// Announces at once, to a private tracker with its pass.
+    pub fn new(now: Instant, tracker: SocketAddr, pass: Option<Pass>, seed: u64) -> Announcer {
         let chance = Chance::new(seed, 5);
-        Announcer { tracker, chance, nonces: [0; 2], cookie: [0; 16], next: now }
+        Announcer { tracker, pass, chance, nonces: [0; 2], cookie: [0; 16], next: now, refused: false }
+    }
+
+    /// Whether the tracker wants another token, or one at all.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// When there is something to say again.
@@ -47,7 +55,10 @@ impl Announcer {
         }
         self.next = now + EVERY;
         self.nonces = [self.chance.bits(), self.nonces[0]];
-        let message = Message::Announce { nonce: self.nonces[0], cookie: self.cookie, team: team() };
+        let (nonce, cookie) = (self.nonces[0], self.cookie);
+        let proof = |pass: &Pass| pass.proof("announce", &[&nonce.to_be_bytes(), &cookie]);
+        let proof = self.pass.as_ref().map_or(NO_PROOF, proof);
+        let message = Message::Announce { nonce, cookie, proof, team: team() };
         Some(Transmit::Datagram { to: self.tracker, bytes: message.write() })
     }
 
@@ -57,7 +68,12 @@ impl Announcer {
             return None;
         }
         match Message::read(bytes)? {
+            Message::Refused { nonce } if self.nonces.contains(&nonce) => {
+                self.refused = true;
+                Some(None)
+            }
             Message::Noted { nonce, cookie } if nonce == self.nonces[0] => {
+                self.refused = false;
                 if self.cookie == [0; 16] {
                     // With the cookie it is believed.
                     self.next = now;
@@ -77,24 +93,42 @@ impl Announcer {
 #[derive(Clone, Debug)]
 pub struct Finder {
     nonce: u64,
+    pass: Option<Pass>,
     channel: String,
 }
 
+/// What a tracker answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A team.
+    Place(Place),
+    /// None has room, or there is none.
+    Nowhere,
+    /// It is private, and this is not its token.
+    Refused,
+}
+
 impl Finder {
-    /// For a team of `channel`.
-    pub fn new(channel: &str, nonce: u64) -> Finder {
-        Finder { nonce, channel: channel.to_owned() }
+    /// For a team of `channel`, with what a private tracker wants.
+    pub fn new(channel: &str, pass: Option<Pass>, nonce: u64) -> Finder {
+        Finder { nonce, pass, channel: channel.to_owned() }
     }
 
     /// The question.
     pub fn ask(&self) -> Bytes {
-        Message::Find { nonce: self.nonce, channel: self.channel.clone() }.write()
+        let (nonce, channel) = (self.nonce, self.channel.clone());
+        let proof = |pass: &Pass| pass.proof("find", &[&nonce.to_be_bytes(), channel.as_bytes()]);
+        let proof = self.pass.as_ref().map_or(NO_PROOF, proof);
+        Message::Find { nonce, proof, channel }.write()
     }
 
-    /// The answer: the outer `None` where it is none to this question, the inner one where there is no team with room.
-    pub fn hear(&self, bytes: &[u8]) -> Option<Option<Place>> {
+    /// The answer, where it is one to this question.
+    pub fn hear(&self, bytes: &[u8]) -> Option<Answer> {
         match Message::read(bytes)? {
-            Message::Found { nonce, place } if nonce == self.nonce => Some(place),
+            Message::Found { nonce, place } if nonce == self.nonce => {
+                Some(place.map_or(Answer::Nowhere, Answer::Place))
+            }
+            Message::Refused { nonce } if nonce == self.nonce => Some(Answer::Refused),
             _ => None,
         }
     }

@@ -20,7 +20,7 @@ struct World {
 impl World {
     fn new() -> World {
         let now = Instant::now();
-        World { tracker: Tracker::new(now, [1; 32]), now, events: Vec::new() }
+        World { tracker: Tracker::new(now, [1; 32], None), now, events: Vec::new() }
     }
 
     /// What the tracker answers.
@@ -51,11 +51,18 @@ impl World {
     }
 
     fn find(&mut self, channel: &str) -> Option<SocketAddr> {
-        let finder = Finder::new(channel, 9);
+        match self.ask(channel, None) {
+            Answer::Place(place) => Some(place.splitter),
+            _ => None,
+        }
+    }
+
+    fn ask(&mut self, channel: &str, pass: Option<Pass>) -> Answer {
+        let finder = Finder::new(channel, pass, 9);
         let ask = finder.ask();
         let said = self.hears(at(99), ask.clone());
         assert!(said.iter().all(|(_, bytes)| bytes.len() <= ask.len()), "no amplification");
-        finder.hear(&said[0].1).unwrap().map(|place| place.splitter)
+        finder.hear(&said[0].1).unwrap()
     }
 
     fn wait(&mut self, time: Duration) -> Vec<(SocketAddr, Bytes)> {
@@ -68,7 +75,7 @@ impl World {
 #[test]
 fn newcomers_are_spread_over_the_teams_of_their_channel() {
     let mut world = World::new();
-    let mut splitters: Vec<_> = (1..=3).map(|n| Announcer::new(world.now, at(0), n)).collect();
+    let mut splitters: Vec<_> = (1..=3).map(|n| Announcer::new(world.now, at(0), None, n)).collect();
     for (n, splitter) in (1u8..).zip(&mut splitters) {
         let channel = if n == 3 { "other" } else { "tea" };
         world.announce(splitter, at(n), &team(channel, 0, 2));
@@ -82,7 +89,7 @@ fn newcomers_are_spread_over_the_teams_of_their_channel() {
 #[test]
 fn who_only_claims_to_be_a_splitter_is_not_believed() {
     let mut world = World::new();
-    let forged = Message::Announce { nonce: 1, cookie: [9; 16], team: team("tea", 0, 9) };
+    let forged = Message::Announce { nonce: 1, cookie: [9; 16], proof: [0; 16], team: team("tea", 0, 9) };
     let ask = forged.write();
     let said = world.hears(at(5), ask.clone());
     assert!(said.iter().all(|(_, bytes)| bytes.len() <= ask.len()));
@@ -92,7 +99,7 @@ fn who_only_claims_to_be_a_splitter_is_not_believed() {
 #[test]
 fn a_splitter_that_dies_is_forgotten_and_peers_go_to_another() {
     let mut world = World::new();
-    let [mut one, mut two] = [1, 2].map(|n| Announcer::new(world.now, at(0), n));
+    let [mut one, mut two] = [1, 2].map(|n| Announcer::new(world.now, at(0), None, n));
     world.announce(&mut one, at(1), &team("tea", 0, 9));
     world.announce(&mut two, at(2), &team("tea", 5, 9));
     assert_eq!(world.find("tea"), Some(at(1)));
@@ -107,7 +114,7 @@ fn a_splitter_that_dies_is_forgotten_and_peers_go_to_another() {
 #[test]
 fn peers_move_from_a_full_team_to_a_new_one() {
     let mut world = World::new();
-    let [mut full, mut new] = [1, 2].map(|n| Announcer::new(world.now, at(0), n));
+    let [mut full, mut new] = [1, 2].map(|n| Announcer::new(world.now, at(0), None, n));
     world.announce(&mut full, at(1), &team("tea", 60, 64));
     world.announce(&mut new, at(2), &team("tea", 0, 64));
     let orders: Vec<_> = world.wait(Duration::from_secs(1));
@@ -121,12 +128,28 @@ fn peers_move_from_a_full_team_to_a_new_one() {
 }
 
 #[test]
+fn a_private_tracker_hears_those_alone_who_have_its_token() {
+    let mut world = World::new();
+    world.tracker = Tracker::new(world.now, [1; 32], Some(Pass::of("tea")));
+    for (host, pass, known) in [(1, None, 0), (2, Some(Pass::of("te")), 0), (3, Some(Pass::of("tea")), 1)] {
+        let mut splitter = Announcer::new(world.now, at(0), pass, host.into());
+        world.announce(&mut splitter, at(host), &team("x", 0, 9));
+        assert_eq!((world.tracker.teams().len(), splitter.is_refused()), (known, known == 0));
+    }
+    assert_eq!(world.ask("x", None), Answer::Refused);
+    assert_eq!(world.ask("x", Some(Pass::of("coffee"))), Answer::Refused);
+    assert!(matches!(world.ask("x", Some(Pass::of("tea"))), Answer::Place(place) if place.splitter == at(3)));
+    assert_eq!(world.tracker.refused(), 4);
+}
+
+#[test]
 fn messages_come_back_as_they_went() {
     let place = Place { splitter: "[2001:db8::1]:7".parse().unwrap(), wire: b'a', key: [3; 32] };
     let all = [
-        Message::Announce { nonce: 1, cookie: [2; 16], team: team("Tee für alle", 3, 9) },
+        Message::Announce { nonce: 1, cookie: [2; 16], proof: [4; 16], team: team("Tee für alle", 3, 9) },
         Message::Noted { nonce: 1, cookie: [2; 16] },
-        Message::Find { nonce: 1, channel: String::new() },
+        Message::Find { nonce: 1, proof: [4; 16], channel: String::new() },
+        Message::Refused { nonce: 1 },
         Message::Found { nonce: 1, place: None },
         Message::Found { nonce: 1, place: Some(place) },
         Message::Shed { nonce: 1, peers: 9, to: place },

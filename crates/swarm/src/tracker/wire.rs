@@ -14,6 +14,8 @@ pub enum Message {
         nonce: u64,
         /// What the tracker answered last: proves the address.
         cookie: [u8; 16],
+        /// That it has the tracker's token, where that has one.
+        proof: [u8; 16],
         /// What it deals.
         team: Team,
     },
@@ -28,6 +30,8 @@ pub enum Message {
     Find {
         /// To know the answer by.
         nonce: u64,
+        /// That it has the tracker's token, where that has one.
+        proof: [u8; 16],
         /// Which channel.
         channel: String,
     },
@@ -46,6 +50,11 @@ pub enum Message {
         peers: u32,
         /// Where to.
         to: Place,
+    },
+    /// The tracker is private, and that was not its token.
+    Refused {
+        /// The question's, or the announcement's.
+        nonce: u64,
     },
 }
 
@@ -80,10 +89,11 @@ impl Message {
     pub fn write(&self) -> Bytes {
         let mut out = BytesMut::from(&[b'T', VERSION][..]);
         match self {
-            Message::Announce { nonce, cookie, team } => {
+            Message::Announce { nonce, cookie, proof, team } => {
                 out.put_u8(0);
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
+                out.put_slice(proof);
                 out.put_u8(team.wire);
                 out.put_slice(&team.key);
                 out.put_u32(team.peers);
@@ -95,9 +105,10 @@ impl Message {
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
             }
-            Message::Find { nonce, channel } => {
+            Message::Find { nonce, proof, channel } => {
                 out.put_u8(2);
                 out.put_u64(*nonce);
+                out.put_slice(proof);
                 put_name(&mut out, channel);
                 out.resize(out.len().max(FIND), 0);
             }
@@ -112,6 +123,10 @@ impl Message {
                 out.put_u32(*peers);
                 put_place(&mut out, to);
             }
+            Message::Refused { nonce } => {
+                out.put_u8(5);
+                out.put_u64(*nonce);
+            }
         }
         out.freeze()
     }
@@ -123,17 +138,20 @@ impl Message {
         let nonce = reader.u64()?;
         Some(match kind {
             0 => {
-                let cookie = reader.array()?;
+                let (cookie, proof) = (reader.array()?, reader.array()?);
                 let (wire, key) = (reader.u8()?, reader.array()?);
                 let (peers, most) = (reader.u32()?, reader.u32()?);
                 let channel = name(&mut reader)?;
-                Message::Announce { nonce, cookie, team: Team { channel, wire, key, peers, most } }
+                Message::Announce { nonce, cookie, proof, team: Team { channel, wire, key, peers, most } }
             }
             1 => Message::Noted { nonce, cookie: reader.array()? },
-            2 if bytes.len() >= FIND => Message::Find { nonce, channel: name(&mut reader)? },
+            2 if bytes.len() >= FIND => {
+                Message::Find { nonce, proof: reader.array()?, channel: name(&mut reader)? }
+            }
             3 if reader.rest().is_empty() => Message::Found { nonce, place: None },
             3 => Message::Found { nonce, place: Some(place(&mut reader)?) },
             4 => Message::Shed { nonce, peers: reader.u32()?, to: place(&mut reader)? },
+            5 => Message::Refused { nonce },
             _ => return None,
         })
     }

@@ -49,6 +49,7 @@ impl Peer {
             return;
         }
         self.reports = now + super::REPORTS;
+        self.prove(now);
         let played = self.playout.next().unwrap_or(0);
         let report = Report { played, lost: self.stats.lost, sent_bytes: self.stats.sent_bytes };
         self.say(self.config.splitter, &Message::Report(report));

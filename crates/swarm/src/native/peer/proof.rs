@@ -26,6 +26,11 @@ impl Proofs {
         *self.key.get_or_insert(said) == said
     }
 
+    /// The splitter's, once it is known.
+    pub(super) fn key(&self) -> Option<Key> {
+        self.key
+    }
+
     pub(super) fn verify(&self, text: &[u8], signature: &[u8; 64]) -> bool {
         self.key.is_some_and(|key| key.verify(text, signature))
     }

@@ -2,10 +2,11 @@
 
 use super::{Event, Splitter};
 use crate::native::{
+    pass::Veil,
     seal::Hash,
     wire::{
         Message,
-        standby::{Group, LISTED, MARK, Word, heir_statement, standby_statement},
+        standby::{Group, HIDDEN, LISTED, MARK, Word, heir_statement, standby_statement},
     },
 };
 use bytes::Bytes;
@@ -66,8 +67,8 @@ impl Splitter {
             return;
         }
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
-        let stripes = self.config.stripes;
-        self.say(from, &Message::Standby(Word::Accepted { nonce, you: from, time, stripes }));
+        let (stripes, salt) = (self.config.stripes, self.salt);
+        self.say(from, &Message::Standby(Word::Accepted { nonce, you: from, time, stripes, salt }));
         if self.heir.is_some() {
             return;
         }
@@ -102,10 +103,10 @@ impl Splitter {
 
     /// A group is dealt.
     pub(super) fn tell_ledger(&mut self, first: u64, root: Hash, chunks: &[(u8, Bytes)]) {
-        let Some(heir) = &mut self.heir else { return };
         let Some((_, data)) = chunks.first() else { return };
-        let mark = data.slice(..data.len().min(MARK));
+        let mark = self.veil.over(first | HIDDEN, data.slice(..data.len().min(MARK)));
         let chunks = chunks.iter().map(|(flags, data)| (*flags, data.len() as u16)).collect();
+        let Some(heir) = &mut self.heir else { return };
         if heir.groups.len() == TOLD {
             heir.groups.pop_front();
         }
@@ -161,13 +162,19 @@ impl Splitter {
         self.admit(now, member, slots);
     }
 
-    /// Has the clock of another, which began `time` seconds ago, and its stripes.
-    pub(in crate::native) fn take_after(&mut self, now: Instant, time: u32, stripes: u8) {
+    /// Has the clock of another, which began `time` seconds ago, its stripes, and what it hides its chunks with.
+    pub(in crate::native) fn take_after(&mut self, now: Instant, time: u32, stripes: u8, salt: [u8; 16]) {
+        (self.salt, self.veil) = (salt, Veil::of(self.config.pass.as_ref(), &salt));
         self.start = now.checked_sub(Duration::from_secs(time.into())).unwrap_or(self.start);
         if stripes != self.config.stripes && self.members.is_empty() && (1..=64).contains(&stripes) {
             self.config.stripes = stripes;
             self.trees = super::Trees::new(stripes.into(), self.config.roots.max(1));
         }
+    }
+
+    /// What its chunks are hidden under.
+    pub(in crate::native) fn veil(&self) -> Veil {
+        self.veil
     }
 
     pub(in crate::native) fn has(&self, member: SocketAddr) -> bool {

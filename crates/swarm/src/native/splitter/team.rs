@@ -17,6 +17,8 @@ use std::{
 pub struct Member {
     /// Where it is.
     pub endpoint: SocketAddr,
+    /// Whether it proved to be a monitor.
+    pub monitor: bool,
     /// In how many stripes it gets its chunks from the splitter: of those it is the origin.
     pub origin: usize,
     /// From whom it has the other stripes, and how many.
@@ -82,6 +84,7 @@ impl Splitter {
                 }
                 Member {
                     endpoint: *endpoint,
+                    monitor: member.monitor,
                     origin: stripes - parents.values().sum::<usize>(),
                     depth: (0..stripes).map(|stripe| self.trees.depth(stripe, *endpoint)).max().unwrap_or(0),
                     parents,

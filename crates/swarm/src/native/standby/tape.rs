@@ -1,6 +1,7 @@
 //! The source as who stands by has it, and where in it the other splitter's chunks are.
 
 use crate::native::{
+    pass::Veil,
     seal::{self, Key},
     wire::standby::Group,
 };
@@ -14,8 +15,8 @@ pub(super) struct Tape {
     bytes: BytesMut,
     /// Where in the source the first of them is.
     first: u64,
-    /// Where players may begin.
-    entries: VecDeque<u64>,
+    /// Where each piece began, and whether a player may begin there.
+    pieces: VecDeque<(u64, bool)>,
     /// Where the next chunk begins, once one was found.
     at: Option<u64>,
     groups: VecDeque<Group>,
@@ -27,9 +28,7 @@ pub(super) struct Tape {
 impl Tape {
     /// The next bytes of the source.
     pub(super) fn push(&mut self, entry: bool, bytes: &[u8]) {
-        if entry {
-            self.entries.push_back(self.first + self.bytes.len() as u64);
-        }
+        self.pieces.push_back((self.first + self.bytes.len() as u64, entry));
         self.bytes.extend_from_slice(bytes);
         let surplus = self.bytes.len().saturating_sub(LONGEST);
         self.forget(surplus);
@@ -68,15 +67,16 @@ impl Tape {
     /// Gives up what was not found.
     pub(super) fn give_up(&mut self) {
         self.groups.clear();
+        self.at = None;
     }
 
     /// The next group that is here whole, as it was dealt.
-    pub(super) fn group(&mut self, key: Key) -> Option<(u64, Vec<(u8, Bytes)>)> {
+    pub(super) fn group(&mut self, key: Key, veil: &Veil) -> Option<(u64, Vec<(u8, Bytes)>)> {
         if self.at.is_none() {
-            self.at = self.search(key);
+            self.at = self.search(key, veil);
         }
         let (at, group) = (self.at?, self.groups.front()?);
-        match self.cut(at, group, key) {
+        match self.cut(at, group, key, veil) {
             Cut::Early => None,
             Cut::Wrong => {
                 self.at = None;
@@ -95,17 +95,16 @@ impl Tape {
     /// chunks were never found, from the first place on where one may. False says that these do not continue them.
     pub(super) fn rest(&mut self) -> (bool, Vec<(bool, Bytes)>) {
         let seamless = self.at.is_some();
-        let Some(at) = self.at.or_else(|| self.entries.front().copied()) else { return (true, Vec::new()) };
+        let entry = || self.pieces.iter().find(|(_, entry)| *entry).map(|(at, _)| *at);
+        let Some(at) = self.at.or_else(entry) else { return (true, Vec::new()) };
         self.forget(at.saturating_sub(self.first) as usize);
         let mut pieces = Vec::new();
         let end = self.first + self.bytes.len() as u64;
         let mut from = self.first;
         while from < end {
-            let entry = self.entries.front() == Some(&from);
-            if entry {
-                self.entries.pop_front();
-            }
-            let to = self.entries.front().copied().unwrap_or(end).min(end);
+            let begins = self.pieces.pop_front_if(|(at, _)| *at == from);
+            let entry = begins.is_some_and(|(_, entry)| entry);
+            let to = self.pieces.front().map_or(end, |(at, _)| *at).min(end);
             pieces.push((entry, self.bytes.split_to((to - from) as usize).freeze()));
             from = to;
         }
@@ -115,7 +114,7 @@ impl Tape {
     }
 
     /// Finds one of the groups, and forgets those before it.
-    fn search(&mut self, key: Key) -> Option<u64> {
+    fn search(&mut self, key: Key, veil: &Veil) -> Option<u64> {
         if self.groups.is_empty() {
             return None;
         }
@@ -126,13 +125,14 @@ impl Tape {
         let found =
             found.filter(|(_, bytes)| bytes[0] == first && *bytes == &group.mark[..]).take(CANDIDATES);
         let places: Vec<_> = found.map(|(place, _)| self.first + place as u64).collect();
-        let place = places.into_iter().find(|place| matches!(self.cut(*place, group, key), Cut::Whole(_)))?;
+        let place =
+            places.into_iter().find(|place| matches!(self.cut(*place, group, key, veil), Cut::Whole(_)))?;
         self.groups.drain(..self.tried);
         self.tried = 0;
         Some(place)
     }
 
-    fn cut(&self, at: u64, group: &Group, key: Key) -> Cut {
+    fn cut(&self, at: u64, group: &Group, key: Key, veil: &Veil) -> Cut {
         let Some(from) = at.checked_sub(self.first) else { return Cut::Wrong };
         let from = from as usize;
         if from + group.bytes() > self.bytes.len() {
@@ -146,7 +146,9 @@ impl Tape {
         };
         let chunks: Vec<_> = group.chunks.iter().map(cut).collect();
         let numbered = (group.first..).zip(&chunks);
-        let leaves = numbered.map(|(number, (flags, data))| key.leaf(number, *flags, data)).collect();
+        let leaves = numbered
+            .map(|(number, (flags, data))| key.leaf(number, *flags, &veil.over(number, data.clone())))
+            .collect();
         let levels = seal::tree(leaves);
         let root = levels.last().and_then(|top| top.first());
         if root == Some(&group.root) { Cut::Whole(chunks) } else { Cut::Wrong }
@@ -156,9 +158,7 @@ impl Tape {
         let count = count.min(self.bytes.len());
         let _gone = self.bytes.split_to(count);
         self.first += count as u64;
-        while self.entries.front().is_some_and(|entry| *entry < self.first) {
-            self.entries.pop_front();
-        }
+        while self.pieces.pop_front_if(|(at, _)| *at < self.first).is_some() {}
     }
 }
 
@@ -200,11 +200,11 @@ mod tests {
         tape.note(group(7, &[(1, &source[..200]), (0, &source[200..900])]));
         tape.note(group(9, &[(0, &source[900..1_500])]));
         tape.note(group(10, &[(1, &source[1_500..2_500])]));
-        let key = Seal::StandIn.key();
-        let found: Vec<_> = (0..6).filter_map(|_| tape.group(key)).collect();
+        let (key, veil) = (Seal::StandIn.key(), Veil::default());
+        let found: Vec<_> = (0..6).filter_map(|_| tape.group(key, &veil)).collect();
         assert_eq!(found, [(9, vec![(0, Bytes::copy_from_slice(&source[900..1_500]))])]);
         tape.push(true, &source[2_000..3_000]);
-        assert_eq!(tape.group(key).map(|(first, chunks)| (first, chunks.len())), Some((10, 1)));
+        assert_eq!(tape.group(key, &veil).map(|(first, chunks)| (first, chunks.len())), Some((10, 1)));
         tape.push(true, &source[3_000..4_000]);
         let (seamless, rest) = tape.rest();
         assert!(seamless && tape.next() == 11);
@@ -218,7 +218,7 @@ mod tests {
         tape.push(false, &[1; 500]);
         tape.push(true, &[2; 500]);
         tape.note(group(7, &[(0, &[9; 90])]));
-        assert_eq!(tape.group(Seal::StandIn.key()), None);
+        assert_eq!(tape.group(Seal::StandIn.key(), &Veil::default()), None);
         let (seamless, rest) = tape.rest();
         assert_eq!((seamless, rest.len(), rest[0].0, rest[0].1.len()), (false, 1, true, 500));
     }

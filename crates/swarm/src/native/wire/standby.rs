@@ -27,6 +27,8 @@ pub enum Word {
         time: u32,
         /// How many stripes there are.
         stripes: u8,
+        /// What chunks of a private team are hidden with, beside its token.
+        salt: [u8; 16],
     },
     /// The splitter lives.
     Lives,
@@ -71,6 +73,8 @@ pub struct Group {
     pub chunks: Vec<(u8, u16)>,
 }
 
+/// Marks of private teams are hidden as chunks are, under their number with this bit.
+pub const HIDDEN: u64 = 1 << 63;
 /// Bytes by which a group is found.
 pub const MARK: usize = 16;
 /// Members in one datagram, at most.
@@ -86,12 +90,13 @@ impl Word {
                 out.put_slice(cookie);
                 out.put_slice(signature);
             }
-            Word::Accepted { nonce, you, time, stripes } => {
+            Word::Accepted { nonce, you, time, stripes, salt } => {
                 out.put_u8(1);
                 out.put_u64(*nonce);
                 put_address(out, *you);
                 out.put_u32(*time);
                 out.put_u8(*stripes);
+                out.put_slice(salt);
             }
             Word::Lives => out.put_u8(2),
             Word::Follows => out.put_u8(3),
@@ -133,6 +138,7 @@ impl Word {
                 you: address(reader)?,
                 time: reader.u32()?,
                 stripes: reader.u8()?,
+                salt: reader.array()?,
             },
             2 => Word::Lives,
             3 => Word::Follows,
