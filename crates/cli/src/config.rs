@@ -234,7 +234,8 @@ fn typed<T: DeserializeOwned>(said: &Node, wrong: &mut Vec<Complaint>) -> Option
 
 /// Whether a key holds a secret.
 pub fn is_secret(key: &str) -> bool {
-    key.ends_with("password") || matches!(key, "signing_key" | "play_token" | "api_token" | "secret")
+    key.ends_with("password")
+        || matches!(key, "signing_key" | "play_token" | "swarm_token" | "api_token" | "secret")
 }
 
 /// More than this and somebody gave us another program's file.

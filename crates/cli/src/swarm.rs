@@ -11,6 +11,7 @@ mod place;
 mod simulate;
 mod splitter;
 pub mod stay;
+pub mod token;
 mod tracker;
 mod view;
 pub mod wire;

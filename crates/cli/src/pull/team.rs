@@ -7,6 +7,7 @@ use crate::{
     run::{self, Ended},
     swarm::{
         stay::{Event, Over, Stay, Way, Wishes},
+        token::Token,
         wire::Wire,
     },
 };
@@ -69,6 +70,21 @@ pub fn way(url: &Url) -> Result<Way> {
     Ok(Way::Splitter(place, wire.transpose()?))
 }
 
+/// What lets into a private team, as its [`Url`] says: `?token=…`.
+fn token(url: &Url) -> Token {
+    Token::of(url.query_pairs().find(|(key, _)| key == "token").map(|(_, token)| token.into_owned()))
+}
+
+/// The address without what is secret in it.
+fn shown(url: &Url) -> String {
+    let secret = url.query_pairs().any(|(key, _)| key == "token");
+    let mut shown = url.clone();
+    if secret {
+        shown.set_query(None);
+    }
+    shown.to_string()
+}
+
 impl Job {
     /// Pulls until the time or somebody ends it, or nothing comes for too long.
     ///
@@ -77,12 +93,13 @@ impl Job {
     pub async fn run(self, console: Console) -> Result<()> {
         let (began, onto_stdout) = (Instant::now(), self.sink.is_stdout());
         let way = way(&self.url)?;
+        let wishes = Wishes { pass: token(&self.url).pass()?, ..Wishes::default() };
         let (pieces, arrived) = mpsc::channel(WAITING);
         let written = Arc::<AtomicU64>::default();
         let writing = tokio::spawn(write(self.sink, arrived, written.clone()));
         let (closed, came) = (pieces.clone(), Arc::<AtomicU64>::default());
         let mut ended = Ended::Stopped;
-        let mut seen = Statistics { url: self.url.to_string(), ..Statistics::default() };
+        let mut seen = Statistics { url: shown(&self.url), ..Statistics::default() };
         let mut player = Player::new(pieces);
         {
             let mut stop = std::pin::pin!(async {
@@ -95,11 +112,11 @@ impl Job {
             });
             let mut stop: std::pin::Pin<&mut (dyn Future<Output = ()> + Send)> = stop.as_mut();
             let mut found = tokio::select! {
-                found = way.find() => Some(found?),
+                found = way.find(wishes.pass) => Some(found?),
                 () = &mut stop => None,
             };
             while let Some(team) = found {
-                let stay = Stay::at(team, Wishes::default()).await?;
+                let stay = Stay::at(team, wishes).await?;
                 (seen.splitter, seen.wire) = (team.splitter.to_string(), team.wire.name());
                 console
                     .say(format!("in the team of {} as {} (wire {})", seen.splitter, stay.here, seen.wire));

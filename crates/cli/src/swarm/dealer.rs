@@ -19,6 +19,8 @@ pub struct Dealer {
     /// What came before the head of the stream was known: at most [`MOST_EARLY`], the rest is asked again.
     early: Option<Vec<Input>>,
     announced: Option<Announced>,
+    /// Whether the tracker has just refused it.
+    complains: bool,
 }
 
 /// What it announces where.
@@ -47,6 +49,10 @@ pub struct Native {
     pub secret: [u8; 32],
     /// For which splitter it stands by.
     pub standby_of: Option<SocketAddr>,
+    /// What its members must have, where the team is private.
+    pub pass: Option<native::Pass>,
+    /// Whose reports of loss are believed.
+    pub monitors: Vec<native::Key>,
     /// Who hears of its team.
     pub announced: Option<Announced>,
 }
@@ -62,6 +68,8 @@ pub enum Told {
     StoodDown(SocketAddr),
     /// The other splitter died, and had so many peers.
     TookOver(usize),
+    /// The tracker wants another token, or one at all.
+    NotAnnounced,
 }
 
 /// What it counts.
@@ -93,7 +101,7 @@ impl Dealer {
     /// A splitter on one of the old wires.
     pub fn old(config: splitter::Config, announced: Option<Announced>) -> Dealer {
         let kind = Kind::Old(config.wire, Box::new(levada_swarm::Splitter::new(Instant::now(), config)));
-        Dealer { kind, early: Some(Vec::new()), announced }
+        Dealer { kind, early: Some(Vec::new()), announced, complains: false }
     }
 
     /// A native splitter.
@@ -101,17 +109,18 @@ impl Dealer {
     /// # Errors
     /// When the system gives no randomness.
     pub fn native(wanted: Native) -> Result<Dealer> {
-        let Native { secret, standby_of, announced } = wanted;
+        let Native { secret, standby_of, pass, monitors, announced } = wanted;
         let seal = native::Seal::ed25519(&secret);
         let config = native::splitter::Config::new(NOWHERE, seal, random()?);
+        let config = native::splitter::Config { pass, monitors, ..config };
         let now = Instant::now();
         let Some(primary) = standby_of else {
             let kind = Kind::Native(Box::new(native::Splitter::new(now, config)));
-            return Ok(Dealer { kind, early: Some(Vec::new()), announced });
+            return Ok(Dealer { kind, early: Some(Vec::new()), announced, complains: false });
         };
         let seed = u64::from_le_bytes(random()?);
         let kind = Kind::Standby(Box::new(native::Standby::new(now, config, primary, seed)));
-        Ok(Dealer { kind, early: None, announced })
+        Ok(Dealer { kind, early: None, announced, complains: false })
     }
 
     /// Takes a piece of the stream, or its head.
@@ -176,7 +185,9 @@ impl Dealer {
         let (Some(announced), Input::Datagram { from, bytes }) = (&mut self.announced, input) else {
             return false;
         };
+        let before = announced.announcer.is_refused();
         let Some(order) = announced.announcer.receive(now, *from, bytes) else { return false };
+        self.complains |= announced.announcer.is_refused() && !before;
         if let Some(order) = order
             && let Some(splitter) = self.splitter_mut()
             && let Some(key) = native::Key::from_bytes(&order.to.key)
@@ -228,6 +239,9 @@ impl Machine for Dealer {
     }
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
+        if std::mem::take(&mut self.complains) {
+            return Output::Event(Told::NotAnnounced);
+        }
         if let Some(announced) = self.announced.as_mut().filter(|_| self.kind.deals()) {
             let mut announcer = announced.announcer.clone();
             let said = announcer.say(now, || Dealer::team(&self.kind, announced));

@@ -5,6 +5,7 @@ use super::{
     heads::Heads,
     member::random,
     place,
+    token::Token,
     wire::Wire,
 };
 use crate::output::Console;
@@ -31,12 +32,14 @@ pub async fn run(station: Arc<Station>, console: Console) {
         let wanted: Vec<_> = station.mounts.list().into_iter().filter(|mount| mount.policy().swarm).collect();
         teams.retain(|name, _| wanted.iter().any(|mount| mount.name == *name));
         for mount in wanted {
-            let port = mount.policy().swarm_port.unwrap_or(0);
+            let policy = mount.policy();
+            let port = policy.swarm_port.unwrap_or(0);
+            let token = Token::of(policy.swarm_token.as_ref().map(|token| token.expose().to_owned()));
             teams.entry(mount.name.clone()).or_insert_with(|| {
                 let mut task = JoinSet::new();
                 let (station, name) = (station.clone(), mount.name.clone());
                 task.spawn(async move {
-                    if let Err(why) = carry(&station, &name, port, console).await {
+                    if let Err(why) = carry(&station, &name, (port, token), console).await {
                         console.say(format!("{name} has no team: {why:#}"));
                     }
                 });
@@ -60,12 +63,18 @@ impl Drop for Shown {
 }
 
 /// Deals what the mount's source sends to a team, over as many sources as come.
-async fn carry(station: &Arc<Station>, name: &MountName, port: u16, console: Console) -> Result<()> {
+async fn carry(
+    station: &Arc<Station>,
+    name: &MountName,
+    (port, token): (u16, Token),
+    console: Console,
+) -> Result<()> {
     // The team is reached where listeners are.
     let listen = station.config().http.listen.first().map(SocketAddr::ip);
     let listen = listen.filter(|ip| !ip.is_unspecified());
     let sockets = place::datagrams(listen, port).with_context(|| format!("cannot listen on port {port}"))?;
-    let driver = Driver::new(Dealer::native(Native { secret: random()?, ..Native::default() })?, sockets);
+    let native = Native { secret: random()?, pass: token.pass()?, ..Native::default() };
+    let driver = Driver::new(Dealer::native(native)?, sockets);
     let (address, remote) = (driver.local_addr()?, driver.remote());
     let place = SocketAddr::new(listen.unwrap_or(address.ip()), address.port());
     console.say(format!("a team carries {name}: p2psp://{place}"));

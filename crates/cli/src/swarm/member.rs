@@ -4,7 +4,10 @@ use super::wire::Wire;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output};
-use levada_swarm::{native, peer};
+use levada_swarm::{
+    native::{self, wire::Refusal},
+    peer,
+};
 use serde::Serialize;
 use std::{net::SocketAddr, time::Instant};
 
@@ -36,6 +39,10 @@ pub struct Config {
     pub slots: Option<u16>,
     /// The key of a native splitter, where it is known.
     pub key: Option<native::Key>,
+    /// What lets it into a private team.
+    pub pass: Option<native::Pass>,
+    /// What the key is made of with which a native monitor proves to be one.
+    pub monitor_key: Option<[u8; 32]>,
 }
 
 /// What a member tells.
@@ -44,6 +51,8 @@ pub enum Told {
     Joined(Option<usize>),
     /// It is not let in, and tries again.
     Refused,
+    /// A native splitter does not let it in.
+    NotLetIn(Refusal),
     /// The head of the stream; `anew` where it may be another stream than before.
     Head {
         /// Its bytes.
@@ -94,7 +103,9 @@ impl Member {
             Wire::Native => {
                 let native = native::peer::Config::new(config.splitter);
                 let slots = config.slots.unwrap_or(native.slots);
-                let config = native::peer::Config { slots, kept: KEPT, key: config.key, ..native };
+                let monitor = config.monitor_key.as_ref().map(native::Seal::ed25519);
+                let (key, pass) = (config.key, config.pass);
+                let config = native::peer::Config { slots, kept: KEPT, key, pass, monitor, ..native };
                 return Ok(Member::Native(Box::new(native::Peer::new(now, config, seed))));
             }
             Wire::Old(wire) => wire,
@@ -208,6 +219,7 @@ fn native(event: native::peer::Event) -> Option<Told> {
         native::peer::Event::Head(bytes) => Told::Head { bytes, anew: true },
         native::peer::Event::Play(_, bytes) => Told::Play(bytes),
         native::peer::Event::Lost(_) => Told::Lost,
+        native::peer::Event::Refused(why) => Told::NotLetIn(why),
         native::peer::Event::TakenOver(by) => Told::TakenOver(by),
         native::peer::Event::Left => Told::Left,
     })

@@ -5,9 +5,16 @@ use super::{
     member::{Member, Stats},
     outlet,
     stay::{Event, Over, Stay, Stop, Way, Wishes},
+    token::Token,
     wire::Wire,
 };
-use crate::{output::Console, run, serve::random_name};
+use crate::{
+    exit::{Exit, USAGE},
+    output::Console,
+    run,
+    serve::random_name,
+    talk::keyring,
+};
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::Remote;
 use levada_serve::{
@@ -16,9 +23,12 @@ use levada_serve::{
     config::{Http, MountConfig},
     demand::Demand,
 };
+use levada_swarm::native::Seal;
+use levada_talk::secure::PublicKey;
 use serde::Serialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -64,6 +74,12 @@ pub struct Peer {
     /// How much is passed on, in eighths of the stream; native wire only, default 10
     #[arg(long, value_name = "EIGHTHS")]
     slots: Option<u16>,
+    /// The file with the key by which a monitor proves to be one, made where it is not there; the splitter is told the key
+    /// that is shown, by --monitor-key. Native wire only
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    token: Token,
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
@@ -121,10 +137,12 @@ impl Peer {
             max_chunk_debt: self.max_chunk_debt,
             requests: self.requests,
             slots: self.slots,
+            pass: self.token.pass()?,
+            monitor_key: self.monitor_key(monitor, console)?,
         };
         let mut intake = Intake::new(station.clone(), self.mount.clone());
         let mut found = tokio::select! {
-            found = way.find() => found?,
+            found = way.find(wishes.pass) => found?,
             () = &mut stop => return Ok(()),
         };
         loop {
@@ -153,6 +171,18 @@ impl Peer {
                 Over::Elsewhere(other) => found = *other,
             }
         }
+    }
+
+    /// What the key of a monitor is made of, where it shall have one; the key is shown.
+    fn monitor_key(&self, monitor: bool, console: Console) -> Result<Option<[u8; 32]>> {
+        let Some(file) = &self.key else { return Ok(None) };
+        if !monitor {
+            return Err(Exit(USAGE, "a key is for monitors".into()).into());
+        }
+        let secret = *keyring::identity(Some(file))?.bytes();
+        let key = PublicKey(Seal::ed25519(&secret).key().to_bytes());
+        console.say(format!("this monitor's key is {key}"));
+        Ok(Some(secret))
     }
 
     fn way(&self) -> Way {
@@ -203,4 +233,6 @@ const EXAMPLES: &str = "\
 Examples:
   levada swarm peer --splitter 127.0.0.1:8001 --player-port 9999   # then play http://127.0.0.1:9999
   levada swarm peer --tracker 127.0.0.1:7777 --channel bbb
+  levada swarm peer --splitter 127.0.0.1:8001 --token 'seven quiet words'
+  levada swarm monitor --splitter 127.0.0.1:8001 --key monitor.key
   levada swarm peer --splitter 127.0.0.1:8001 --source-to icecast://source:password@127.0.0.1:8002/BBB.ogv";

@@ -4,7 +4,9 @@ use super::{
     dealer::{Announced, Dealer, Native, Stats, Told},
     heads::Heads,
     member::random,
-    place, view,
+    place,
+    token::{Token, refusal},
+    view,
     wire::Wire,
 };
 use crate::{
@@ -16,7 +18,8 @@ use crate::{
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
-use levada_swarm::{splitter, tracker::Announcer};
+use levada_swarm::{native::Key, splitter, tracker::Announcer};
+use levada_talk::secure::PublicKey;
 use serde::Serialize;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -72,6 +75,12 @@ pub struct Splitter {
     /// Stand by for the splitter there, with the same key and the same source: follow it, and go on when it dies
     #[arg(long, value_name = "HOST:PORT", requires = "key")]
     standby_of: Option<String>,
+    #[command(flatten)]
+    token: Token,
+    /// The key of a monitor whose reports of loss are believed, as `levada swarm monitor --key` shows it; native wire only,
+    /// may be said more than once
+    #[arg(long, value_name = "KEY")]
+    monitor_key: Vec<PublicKey>,
     /// Show the team in this terminal: who has the stream from whom, and how it goes for each
     #[arg(long)]
     view: bool,
@@ -149,10 +158,15 @@ impl Splitter {
         let Wire::Old(wire) = self.wire else {
             let standby_of = self.standby_of.as_deref().map(place::resolve).transpose()?;
             let secret = *keyring::identity(self.key.as_deref())?.bytes();
-            return Dealer::native(Native { secret, standby_of, announced });
+            let monitors = self.monitor_key.iter().map(|PublicKey(key)| {
+                Key::from_bytes(key).ok_or_else(|| Exit(USAGE, "a monitor's key is none".into()))
+            });
+            let (monitors, pass) = (monitors.collect::<Result<_, _>>()?, self.token.pass()?);
+            return Dealer::native(Native { secret, standby_of, pass, monitors, announced });
         };
-        if self.key.is_some() {
-            return Err(Exit(USAGE, "keys and splitters that stand by need --wire native".into()).into());
+        if self.key.is_some() || self.token.pass()?.is_some() || !self.monitor_key.is_empty() {
+            let why = "keys, tokens and splitters that stand by need --wire native";
+            return Err(Exit(USAGE, why.into()).into());
         }
         let defaults = splitter::Config::new(wire);
         let config = splitter::Config {
@@ -169,7 +183,8 @@ impl Splitter {
     fn announced(&self) -> Result<Option<Announced>> {
         let (Some(tracker), Some(channel)) = (&self.tracker, &self.channel) else { return Ok(None) };
         let tracker = place::resolve(tracker)?;
-        let announcer = Announcer::new(Instant::now(), tracker, u64::from_le_bytes(random()?));
+        let announcer =
+            Announcer::new(Instant::now(), tracker, self.token.pass()?, u64::from_le_bytes(random()?));
         Ok(Some(Announced { announcer, channel: channel.clone(), most: self.team_size }))
     }
 
@@ -195,6 +210,10 @@ impl Splitter {
             (Told::StoodDown(other), _) => console.say(format!("{other} stands by no longer")),
             (Told::TookOver(peers), _) => {
                 console.say(format!("the other splitter is dead: taking over its {peers} peers"));
+            }
+            (Told::NotAnnounced, _) => {
+                let said = self.token.pass().is_ok_and(|pass| pass.is_some());
+                console.say(refusal("the tracker", said).to_string());
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     member::{Config, Member, Told, random},
     place,
+    token::refusal,
     tracker::{self, Found},
     wire::Wire,
 };
@@ -10,7 +11,10 @@ use crate::output::Console;
 use anyhow::Result;
 use bytes::Bytes;
 use levada_link::drive_tokio::{Driver, Remote};
-use levada_swarm::native::wire::Message;
+use levada_swarm::native::{
+    Pass,
+    wire::{Message, Refusal},
+};
 use std::{
     net::SocketAddr,
     pin::Pin,
@@ -41,6 +45,10 @@ pub struct Wishes {
     pub requests: bool,
     /// See [`Config::slots`].
     pub slots: Option<u16>,
+    /// See [`Config::pass`].
+    pub pass: Option<Pass>,
+    /// See [`Config::monitor_key`].
+    pub monitor_key: Option<[u8; 32]>,
 }
 
 /// Why a stay is over.
@@ -59,8 +67,8 @@ impl Way {
     /// A team to join: the splitter's, on the wire that it speaks, or one that the tracker gives.
     ///
     /// # Errors
-    /// When a name cannot be resolved, or there is no way to it.
-    pub async fn find(&self) -> Result<Found> {
+    /// When a name cannot be resolved, or there is no way to it, or a tracker wants another token.
+    pub async fn find(&self, pass: Option<Pass>) -> Result<Found> {
         match self {
             Way::Splitter(splitter, wire) => {
                 let splitter = place::resolve(splitter)?;
@@ -71,7 +79,7 @@ impl Way {
                 };
                 Ok(Found { splitter, wire, key: None })
             }
-            Way::Tracker(tracker, channel) => tracker::find(place::resolve(tracker)?, channel).await,
+            Way::Tracker(tracker, channel) => tracker::find(place::resolve(tracker)?, channel, pass).await,
         }
     }
 
@@ -81,7 +89,7 @@ impl Way {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let asks = matches!(self, Way::Splitter(_, None)) && refused.swap(false, Relaxed);
             if asks
-                && let Ok(other) = Box::pin(self.find()).await
+                && let Ok(other) = Box::pin(self.find(None)).await
                 && other.wire != found.wire
             {
                 return other;
@@ -90,7 +98,13 @@ impl Way {
     }
 
     /// Another team, where `found` has nothing to give: a tracker may know one.
-    async fn elsewhere(&self, found: Found, played: &AtomicU64, refused: &AtomicBool) -> Found {
+    async fn elsewhere(
+        &self,
+        found: Found,
+        pass: Option<Pass>,
+        played: &AtomicU64,
+        refused: &AtomicBool,
+    ) -> Found {
         let Way::Tracker(tracker, channel) = self else { return self.otherwise(found, refused).await };
         let (mut seen, mut still) = (0, 0);
         loop {
@@ -102,7 +116,7 @@ impl Way {
                 continue;
             }
             let Ok(tracker) = place::resolve(tracker) else { continue };
-            if let Ok(Some(other)) = tracker::ask(tracker, channel).await
+            if let Ok(Some(other)) = tracker::ask(tracker, channel, pass).await
                 && (other.splitter, other.key) != (found.splitter, found.key)
             {
                 return other;
@@ -115,6 +129,7 @@ impl Way {
 pub struct Stay {
     driver: Driver<Member>,
     found: Found,
+    pass: Option<Pass>,
     /// Where it is.
     pub here: SocketAddr,
 }
@@ -136,8 +151,11 @@ impl Stay {
             requests: wishes.requests,
             slots: wishes.slots,
             key: found.key,
+            pass: wishes.pass,
+            monitor_key: wishes.monitor_key,
         };
-        Ok(Stay { driver: Driver::new(Member::new(&config)?, sockets), found, here })
+        let driver = Driver::new(Member::new(&config)?, sockets);
+        Ok(Stay { driver, found, pass: wishes.pass, here })
     }
 
     /// A way to the member while it stays.
@@ -149,7 +167,7 @@ impl Stay {
     /// seconds to answer.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's; or that the team is private, and wants another token.
     pub async fn stay(
         self,
         way: &Way,
@@ -159,12 +177,18 @@ impl Stay {
     ) -> Result<(Member, Over)> {
         let (told, mut left) = mpsc::channel(1);
         let (played, refused) = (AtomicU64::new(0), AtomicBool::new(false));
-        let (remote, found) = (self.driver.remote(), self.found);
+        let (remote, found, pass) = (self.driver.remote(), self.found, self.pass);
+        let (private, mut is_private) = mpsc::channel(1);
+        let mut ends = None;
         let mut over = Over::Stopped;
         let end = async {
             over = tokio::select! {
                 () = &mut *stop => Over::Stopped,
-                other = way.elsewhere(found, &played, &refused) => Over::Elsewhere(Box::new(other)),
+                other = way.elsewhere(found, pass, &played, &refused) => Over::Elsewhere(Box::new(other)),
+                Some(()) = is_private.recv() => {
+                    ends = Some(refusal(&format!("the team of {}", found.splitter), pass.is_some()));
+                    return;
+                }
             };
             remote.with(|member, now| member.leave(now)).await;
             let _answered = tokio::time::timeout(Duration::from_secs(2), left.recv()).await;
@@ -185,6 +209,8 @@ impl Stay {
                     refused.store(true, Relaxed);
                     console.say("the splitter does not let us in; trying again");
                 }
+                Told::NotLetIn(Refusal::Full) => console.say("the team is full; trying again"),
+                Told::NotLetIn(Refusal::Token | Refusal::WrongToken) => drop(private.try_send(())),
                 Told::Head { bytes, anew } => {
                     if anew {
                         tell(Event::Anew);
@@ -200,7 +226,7 @@ impl Stay {
                 Told::Left => drop(told.try_send(())),
             })
             .await?;
-        Ok((member, over))
+        ends.map_or(Ok((member, over)), Err)
     }
 }
 

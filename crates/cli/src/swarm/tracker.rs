@@ -1,13 +1,18 @@
 //! `levada swarm tracker`, and how splitters and peers talk to one.
 
-use super::{member::random, place, wire::Wire};
+use super::{
+    member::random,
+    place,
+    token::{Token, refusal},
+    wire::Wire,
+};
 use crate::{output::Console, run};
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_swarm::{
     Tracker as Machine,
-    native::Key,
-    tracker::{Event, Finder, Known, wire::Place},
+    native::{Key, Pass},
+    tracker::{Answer, Event, Finder, Known, wire::Place},
 };
 use serde::Serialize;
 use std::{
@@ -27,6 +32,8 @@ pub struct Tracker {
     /// Address to be reached at; default every one of this machine
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<IpAddr>,
+    #[command(flatten)]
+    token: Token,
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
@@ -38,6 +45,8 @@ struct Status {
     teams: Vec<Known>,
     /// Peers that were told a team.
     found: u64,
+    /// Questions and announcements by who has not its token.
+    refused: u64,
 }
 
 /// A team as a tracker gives it.
@@ -59,7 +68,7 @@ impl Tracker {
     pub async fn run(self, console: Console) -> Result<()> {
         let sockets = place::datagrams(self.listen, self.port);
         let sockets = sockets.with_context(|| format!("cannot be reached on port {}", self.port))?;
-        let driver = Driver::new(Machine::new(Instant::now(), random()?), sockets);
+        let driver = Driver::new(Machine::new(Instant::now(), random()?, self.token.pass()?), sockets);
         let (address, remote) = (driver.local_addr()?, driver.remote());
         console.say(format!("tracking on udp://{address}"));
         let end = async {
@@ -71,8 +80,14 @@ impl Tracker {
         };
         let ended = driver.run(end, |event| console.say(told(&event))).await?;
         console.clear();
-        console.statistics(&Status { teams: ended.teams(), found: ended.found() }, false);
+        console.statistics(&Status::of(&ended), false);
         Ok(())
+    }
+}
+
+impl Status {
+    fn of(tracker: &Machine) -> Status {
+        Status { teams: tracker.teams(), found: tracker.found(), refused: tracker.refused() }
     }
 }
 
@@ -92,8 +107,7 @@ async fn watch(remote: Remote<Machine>, console: Console) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let shared = status.clone();
         let asked = remote.with(move |tracker, _| {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) =
-                Status { teams: tracker.teams(), found: tracker.found() };
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Status::of(tracker);
         });
         if !asked.await {
             return;
@@ -108,10 +122,10 @@ async fn watch(remote: Remote<Machine>, console: Console) {
 /// Asks the tracker at `tracker` for a team of `channel` until it has one.
 ///
 /// # Errors
-/// When there is no socket.
-pub async fn find(tracker: SocketAddr, channel: &str) -> Result<Found> {
+/// When there is no socket, or the tracker wants another token.
+pub async fn find(tracker: SocketAddr, channel: &str, pass: Option<Pass>) -> Result<Found> {
     loop {
-        if let Some(found) = ask(tracker, channel).await? {
+        if let Some(found) = ask(tracker, channel, pass).await? {
             return Ok(found);
         }
         tokio::time::sleep(AGAIN).await;
@@ -121,11 +135,14 @@ pub async fn find(tracker: SocketAddr, channel: &str) -> Result<Found> {
 /// Asks once.
 ///
 /// # Errors
-/// When there is no socket.
-pub async fn ask(tracker: SocketAddr, channel: &str) -> Result<Option<Found>> {
-    let finder = Finder::new(channel, u64::from_le_bytes(random()?));
-    let answer = exchange(tracker, &finder.ask(), |bytes| finder.hear(bytes)).await?;
-    Ok(answer.flatten().and_then(read))
+/// When there is no socket, or the tracker wants another token.
+pub async fn ask(tracker: SocketAddr, channel: &str, pass: Option<Pass>) -> Result<Option<Found>> {
+    let finder = Finder::new(channel, pass, u64::from_le_bytes(random()?));
+    match exchange(tracker, &finder.ask(), |bytes| finder.hear(bytes)).await? {
+        Some(Answer::Place(place)) => Ok(read(place)),
+        Some(Answer::Refused) => Err(refusal(&format!("the tracker at {tracker}"), pass.is_some())),
+        Some(Answer::Nowhere) | None => Ok(None),
+    }
 }
 
 /// Sends a datagram until one comes back that `hear` takes, or nobody answers.
@@ -173,5 +190,6 @@ const AGAIN: Duration = Duration::from_millis(500);
 const EXAMPLES: &str = "\
 Examples:
   levada swarm tracker --port 7777
+  levada swarm tracker --token 'seven quiet words'    # for those alone who say the same
   levada swarm splitter --wire native --tracker 127.0.0.1:7777 --channel bbb --source http://127.0.0.1:8000/BBB.ogv
   levada swarm peer --tracker 127.0.0.1:7777 --channel bbb --player-port 9999";

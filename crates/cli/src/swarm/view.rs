@@ -199,6 +199,7 @@ mod tests {
     fn a_view_shows_who_is_origin_and_what_each_uploads() {
         let member = |port: u16, sent_bytes, origin| TeamMember {
             endpoint: ([10, 0, 0, 1], port).into(),
+            monitor: false,
             origin,
             parents: BTreeMap::new(),
             children: 3,

@@ -1,0 +1,104 @@
+//! Private teams, and monitors that prove to be ones, with real programs.
+
+mod kit;
+
+use anyhow::{Context, Result, ensure};
+use kit::{
+    Program, Serve, eventually, levada, programs,
+    team::{Team, free_port, plays},
+};
+
+const TOKEN: &str = "seven quiet words";
+
+/// What a program says that is not let in: it ends by itself, with the status of who has no right.
+fn is_refused(arguments: &[&str], why: &str) -> Result<()> {
+    let out = levada().args(arguments).output()?;
+    let said = String::from_utf8_lossy(&out.stderr);
+    ensure!(out.status.code() == Some(5), "{:?}: {said}", out.status);
+    let lines = said.lines().filter(|line| line.contains(why)).count();
+    ensure!(lines == 1, "not in one line, {why:?}: {said}");
+    Ok(())
+}
+
+#[test]
+fn a_private_team_lets_in_who_has_its_token_and_tells_others_in_one_line() -> Result<()> {
+    let server = Serve::start(&[])?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    let tracker = ["swarm", "tracker", "--listen", "127.0.0.1", "--port", "0", "--token", TOKEN];
+    let mut tracker = Program::start(levada().args(tracker))?;
+    let at = tracker.wait_for("tracking on udp://")?;
+    let channel = ["--tracker", at.as_str(), "--channel", "bbb"];
+    let more = [&channel[..], &["--token", TOKEN]].concat();
+    let team = Team::at(free_port()?, &server.url("/BBB.ogv"), "native", &more)?;
+    eventually("the tracker to know it", || Ok(tracker.said().contains("has a team").then_some(())))?;
+
+    let splitter = format!("127.0.0.1:{}", team.port);
+    let (_peer, players) = team.join("peer", &["--token", TOKEN])?;
+    programs::ffmpeg_plays(&players, "2")?;
+    let peer = ["swarm", "peer", "--player-port", "0", "--splitter", &splitter, "--wire", "native"];
+    is_refused(&peer, "is private: say its --token")?;
+    is_refused(&[&peer[..], &["--token", "seven loud words"]].concat(), "wants another token")?;
+    is_refused(&["pull", &format!("p2psp://{splitter}"), "-o", "-"], "is private: say its --token")?;
+
+    // The tracker tells nobody else where the team is, and hears of no other.
+    let find = [&["swarm", "peer", "--player-port", "0"][..], &channel].concat();
+    is_refused(&find, "is private: say its --token")?;
+    let mut found = Program::start(levada().args(&find).args(["--token", TOKEN]))?;
+    let players = found.wait_for("playing on ")?;
+    plays("peer", &players)?;
+    let stranger = Team::at(free_port()?, &server.url("/BBB.ogv"), "native", &channel)?;
+    eventually("the stranger to be told", || {
+        Ok(stranger.splitter.said().contains("the tracker is private").then_some(()))
+    })?;
+    ensure!(tracker.said().matches("has a team").count() == 1);
+    Ok(())
+}
+
+#[test]
+fn a_mount_carries_a_private_team() -> Result<()> {
+    let mut server = Serve::with(|command| {
+        command.args(["--set", "mount=[{name='/BBB.ogv',swarm=true,swarm_token='seven quiet words'}]"]);
+    })?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    let team = format!("p2psp://{}", server.program.wait_for("a team carries /BBB.ogv: p2psp://")?);
+    is_refused(&["pull", &team, "-o", "-"], "is private")?;
+    let desk = programs::Desk::new()?;
+    let file = desk.path("pulled.ogv");
+    let with = format!("{team}?token=seven%20quiet%20words");
+    let out = levada().args(["--json", "pull", &with, "--for", "4s", "-o"]).arg(&file).output()?;
+    let said = String::from_utf8_lossy(&out.stdout);
+    ensure!(out.status.success() && said.contains("\"lost\":0"), "{said}");
+    ensure!(!said.contains("quiet"), "the token is told on: {said}");
+    let wrong = kit::decode(&file)?;
+    ensure!(wrong.is_empty(), "{wrong}");
+    Ok(())
+}
+
+#[test]
+fn a_monitor_proves_its_key_to_a_splitter_that_knows_it() -> Result<()> {
+    let server = Serve::start(&[])?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    let desk = programs::Desk::new()?;
+    let key = desk.path("monitor.key").display().to_string();
+    // Its key is made at the first start, and shown.
+    let nowhere = format!("127.0.0.1:{}", free_port()?);
+    let first = ["swarm", "monitor", "--wire", "native", "--player-port", "0", "--key", &key];
+    let mut first = Program::start(levada().args(first).args(["--splitter", &nowhere]))?;
+    let public = first.wait_for("this monitor's key is ")?;
+    drop(first);
+    ensure!(public.len() == 64 && std::fs::metadata(&key).is_ok(), "{public}");
+
+    let more = ["--monitor-key", public.as_str(), "--json"];
+    let team = Team::begin(free_port()?, &server.url("/BBB.ogv"), "native", &more)?;
+    let (_monitor, players) = team.join("monitor", &["--key", &key])?;
+    let (_other, _) = team.join("monitor", &[])?;
+    programs::ffmpeg_plays(&players, "1")?;
+    eventually("one of two to be believed", || {
+        let said = team.splitter.said();
+        let last = said.lines().rfind(|line| line.starts_with('{')).context("nothing yet");
+        let Ok(last) = last else { return Ok(None) };
+        let proven = (last.matches("\"monitor\":true").count(), last.matches("\"monitor\":").count());
+        Ok((proven == (1, 2)).then_some(()))
+    })?;
+    Ok(())
+}
