@@ -2,6 +2,7 @@
 
 mod ask;
 mod head;
+mod lan;
 mod links;
 mod missing;
 mod monitor;
@@ -16,10 +17,11 @@ use super::{
     playout::{Next, Playout},
     ring::Ring,
     seal::{Key, Seal},
-    wire::{ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket},
+    wire::{ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
 };
 use bytes::{Bytes, BytesMut};
 use head::Head;
+use lan::Lan;
 use levada_link::{Chance, Input, Machine, Output, Transmit};
 use links::{Children, Stripe};
 use missing::Missing;
@@ -48,6 +50,9 @@ pub struct Config {
     pub pass: Option<Pass>,
     /// What it proves with that it is a monitor, where it is one: it is less patient then, and tells what it loses.
     pub monitor: Option<Seal>,
+    /// The group that its network has for the team ([`group`](super::wire::lan::group)), where it shall use one. What is
+    /// heard there goes to [`Peer::heard_on_lan`].
+    pub lan: Option<SocketAddr>,
     /// How it behaves: for simulations.
     pub conduct: Conduct,
 }
@@ -103,6 +108,9 @@ pub struct Peer {
     standby: Option<SocketAddr>,
     /// What chunks are hidden under in a private team.
     veil: Veil,
+    lan: Option<Lan>,
+    /// What the splitter can do beside the rules.
+    splitter_skills: u16,
     /// Of a monitor: what it lost and has not told yet. Emptied at every tick.
     losses: Vec<u64>,
     flows: Instant,
@@ -136,8 +144,8 @@ impl Config {
     /// A peer of the team of `splitter` that uploads up to 1.25 times the stream.
     pub fn new(splitter: SocketAddr) -> Config {
         let patience = Duration::from_millis(1_200);
-        let (key, pass, monitor) = (None, None, None);
-        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, conduct: Conduct::Honest }
+        let (key, pass, monitor, lan) = (None, None, None, None);
+        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, lan, conduct: Conduct::Honest }
     }
 }
 
@@ -163,6 +171,8 @@ impl Peer {
             entry: NONE,
             standby: None,
             veil: Veil::default(),
+            lan: config.lan.map(|group| Lan::new(now, group)),
+            splitter_skills: 0,
             losses: Vec::new(),
             flows: now,
             tick: now,
@@ -214,8 +224,10 @@ impl Peer {
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             Message::Refused { nonce, why } if from_splitter => self.refused(now, nonce, why),
-            Message::Welcome { nonce, you, time, key, stripes, head, entry, salt, .. } if from_splitter => {
-                self.entry = entry;
+            Message::Welcome { nonce, you, time, key, stripes, head, entry, salt, skills }
+                if from_splitter =>
+            {
+                (self.entry, self.splitter_skills) = (entry, skills);
                 self.veil = Veil::of(self.config.pass.as_ref(), &salt);
                 self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
             }
@@ -229,6 +241,7 @@ impl Peer {
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
             Message::Introduce { child } if from_splitter => self.say(child, &Message::Punch),
             Message::Keep { stripes } => self.children.keep(now, from, stripes),
+            Message::Lan(lan_wire::Word::Mute { stripes }) => self.children.mute(from, stripes),
             Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed, bytes),
             Message::Nack(numbers) => self.give(now, from, &numbers),
             Message::Move { to, key, until, signature } if from_splitter => {
@@ -254,7 +267,7 @@ impl Peer {
     fn knock(&mut self, nonce: u64, cookie: [u8; 16]) {
         let proof = |pass: &Pass| pass.proof("join", &[&nonce.to_be_bytes(), &cookie]);
         let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
-        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills: 0, proof };
+        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills: lan_wire::SKILL, proof };
         self.say(self.config.splitter, &join);
     }
 
@@ -351,6 +364,7 @@ impl Peer {
         }
         self.highest = self.highest.max(number);
         self.flood(now, stripe as u8, from, bytes);
+        self.cast(stripe as u8, bytes);
         let data = self.veil.over(number, sealed.data);
         self.playout.put(now, number, sealed.flags & ENTRY != 0, data);
         self.recent.put(number, bytes.clone());
@@ -467,6 +481,7 @@ impl Peer {
             }
         }
         self.children.forget_silent(now);
+        self.look_around_lan(now);
         self.report(now);
         if let Some(next) = self.playout.next() {
             // What no later chunk of its stripe tells is noticed by the other stripes.

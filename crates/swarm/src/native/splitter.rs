@@ -8,7 +8,7 @@ use super::{
     pass::{NO_PROOF, Pass, Veil},
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket},
+    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan},
 };
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit};
@@ -154,6 +154,8 @@ struct Member {
     slots: u16,
     /// Whether it proved to be a monitor.
     monitor: bool,
+    /// The stripes that it has from elsewhere at present.
+    muted: u64,
     said: Said,
 }
 
@@ -238,7 +240,10 @@ impl Splitter {
                 Sealed { number, flags, hops: 0, place: (at as u8, count), siblings, signature, data };
             let bytes = sealed.write(0);
             let stripe = (number % u64::from(self.config.stripes)) as usize;
-            let roots: Vec<_> = self.trees.roots(stripe).collect();
+            let wants = |root: &SocketAddr| {
+                self.members.get(root).is_none_or(|member| member.muted >> stripe & 1 == 0)
+            };
+            let roots: Vec<_> = self.trees.roots(stripe).filter(wants).collect();
             roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
             self.stats.chunks += 1;
             if self.kept.len() == KEPT {
@@ -265,6 +270,11 @@ impl Splitter {
             Message::Alive { missing, waiting } => self.alive(now, from, missing, waiting),
             Message::Nack(numbers) => self.repair(now, from, &numbers),
             Message::HeadWanted { from: at } => self.tell_head(from, at as usize),
+            Message::Lan(lan::Word::Mute { stripes }) => {
+                if let Some(member) = self.members.get_mut(&from) {
+                    member.muted = stripes;
+                }
+            }
             Message::Prove { time, key, signature } => self.prove_monitor(now, from, time, &key, &signature),
             Message::Lost(numbers) => self.hear_losses(now, from, &numbers),
             Message::Report(report) => self.told_of_itself(now, from, report),
@@ -306,7 +316,8 @@ impl Splitter {
         let (stripes, head) = (self.config.stripes, self.head.len() as u32);
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
         let (entry, salt) = (self.entry, self.salt);
-        let welcome = Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: 0, salt };
+        let welcome =
+            Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: lan::SKILL, salt };
         self.say(from, &welcome);
         self.admit(now, from, slots);
         self.tell_heir_of(from, slots);
@@ -317,7 +328,8 @@ impl Splitter {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
-        self.members.insert(member, Member { heard: now, slots, monitor: false, said: Said::default() });
+        self.members
+            .insert(member, Member { heard: now, slots, monitor: false, muted: 0, said: Said::default() });
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
         self.out.push_back(Output::Event(Event::Joined(member)));

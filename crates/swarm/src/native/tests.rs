@@ -1,4 +1,5 @@
 mod monitors;
+mod network;
 mod private;
 mod standby;
 
@@ -6,7 +7,7 @@ use super::{
     peer::{self, Conduct},
     splitter,
     wire::{
-        Message, Refusal, Sealed, Ticket,
+        Message, Refusal, Sealed, Ticket, lan,
         standby::{Group, Word},
     },
     *,
@@ -28,6 +29,8 @@ enum Node {
 }
 
 enum Told {
+    /// Something sent to a group.
+    Cast(Bytes),
     Splitter(splitter::Event),
     Peer(peer::Event),
 }
@@ -47,7 +50,12 @@ impl Machine for Node {
         match self {
             Node::Standby(standby) => told(standby.poll(now), Told::Splitter),
             Node::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
-            Node::Peer(peer) => told(peer.poll(now), Told::Peer),
+            Node::Peer(peer) => match peer.poll(now) {
+                Output::Send(levada_link::Transmit::Datagram { to, bytes }) if to.ip().is_multicast() => {
+                    Output::Event(Told::Cast(bytes))
+                }
+                output => told(output, Told::Peer),
+            },
         }
     }
 }
@@ -69,6 +77,9 @@ struct Team {
     refused: BTreeMap<HostId, Vec<Refusal>>,
     died: usize,
     fed: u64,
+    /// Peers that share a network, and what was cast there of late.
+    lan: Vec<HostId>,
+    casts: Vec<(HostId, Bytes)>,
     /// Who stands by, fed with the same.
     heir: Option<HostId>,
 }
@@ -87,7 +98,19 @@ impl Team {
         splitter.set_head(Bytes::from_static(HEAD));
         world.add(Node::Splitter(Box::new(splitter)), &Access::default()).unwrap();
         let (played, lost, heads, refused) = Default::default();
-        Team { world, access, played, lost, heads, refused, died: 0, fed: 0, heir: None }
+        Team {
+            world,
+            access,
+            played,
+            lost,
+            heads,
+            refused,
+            died: 0,
+            fed: 0,
+            lan: Vec::new(),
+            casts: Vec::new(),
+            heir: None,
+        }
     }
 
     fn join(&mut self, conduct: Conduct) -> HostId {
@@ -116,17 +139,19 @@ impl Team {
             if let Some(Node::Standby(standby)) = heir {
                 standby.feed(now, entry, &data);
             }
-            let Team { world, played, lost, heads, refused, died, .. } = self;
+            let Team { world, played, lost, heads, refused, died, casts, .. } = self;
             world.run(world.now() + Duration::from_millis(10), |_, host, told| match told {
                 Told::Peer(peer::Event::Play(number, data)) => {
                     played.entry(host).or_default().push((number, data))
                 }
                 Told::Peer(peer::Event::Lost(number)) => lost.entry(host).or_default().push(number),
                 Told::Peer(peer::Event::Head(head)) => drop(heads.insert(host, head)),
+                Told::Cast(bytes) => casts.push((host, bytes)),
                 Told::Peer(peer::Event::Refused(why)) => refused.entry(host).or_default().push(why),
                 Told::Splitter(splitter::Event::Died(_)) => *died += 1,
                 _ => {}
             });
+            self.deliver_casts();
         }
     }
 
@@ -339,6 +364,8 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Refused { nonce: 1, why: Refusal::Full },
         Message::Prove { time: 1, key: [2; 32], signature: [3; 64] },
         Message::Lost(vec![1, 2, 3]),
+        Message::Lan(lan::Word::Here { me: v6, gates: 5 }),
+        Message::Lan(lan::Word::Mute { stripes: 9 }),
         Message::Parent { stripe: 3, parent: HostId(4).address(), ticket },
         Message::Subscribe { stripe: 3, ticket },
         Message::Keep { stripes: 9 },

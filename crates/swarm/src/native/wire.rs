@@ -1,5 +1,6 @@
 //! The native wire: datagrams of one version, told apart by their first byte.
 
+pub mod lan;
 pub mod standby;
 
 use super::seal::Hash;
@@ -154,6 +155,8 @@ pub enum Message {
     },
     /// A member says how it goes.
     Report(Report),
+    /// What concerns peers that share a network.
+    Lan(lan::Word),
     /// What concerns a splitter that stands by for another.
     Standby(standby::Word),
 }
@@ -335,6 +338,10 @@ impl Message {
                 out.put_u64(report.lost);
                 out.put_u64(report.sent_bytes);
             }
+            Message::Lan(word) => {
+                out.put_slice(&[54, VERSION]);
+                word.put(&mut out);
+            }
             Message::Standby(word) => {
                 out.put_slice(&[50, VERSION]);
                 word.put(&mut out);
@@ -397,6 +404,7 @@ impl Message {
                 sent_bytes: reader.u64()?,
             }),
             50 if reader.u8()? == VERSION => Message::Standby(standby::Word::read(&mut reader)?),
+            54 if reader.u8()? == VERSION => Message::Lan(lan::Word::read(&mut reader)?),
             51 if reader.u8()? == VERSION => {
                 let nonce = reader.u64()?;
                 let why = match reader.u8()? {

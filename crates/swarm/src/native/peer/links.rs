@@ -65,6 +65,8 @@ struct Child {
     ticket: Ticket,
     /// Whether it was given what came before it.
     has_backlog: bool,
+    /// Whether it has the stripe from elsewhere at present.
+    muted: bool,
 }
 
 impl Children {
@@ -88,8 +90,17 @@ impl Children {
         }
     }
 
+    /// A child has these of its stripes from elsewhere, and the others not.
+    pub(super) fn mute(&mut self, child: SocketAddr, stripes: u64) {
+        for ((stripe, known), state) in &mut self.0 {
+            if *known == child {
+                state.muted = stripes >> stripe & 1 == 1;
+            }
+        }
+    }
+
     pub(super) fn add(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: Ticket) {
-        self.0.insert((stripe, child), Child { heard: now, ticket, has_backlog: false });
+        self.0.insert((stripe, child), Child { heard: now, ticket, has_backlog: false, muted: false });
     }
 
     /// Whether a child may be given what came before it: once.
@@ -105,7 +116,7 @@ impl Children {
     pub(super) fn of(&self, now: Instant, stripe: u8) -> impl Iterator<Item = SocketAddr> + '_ {
         let first = (stripe, SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
         let children = self.0.range(first..).take_while(move |((found, _), _)| *found == stripe);
-        children.filter(move |(_, child)| child.lives(now)).map(|((_, child), _)| *child)
+        children.filter(move |(_, child)| child.lives(now) && !child.muted).map(|((_, child), _)| *child)
     }
 
     pub(super) fn has(&self, now: Instant, child: SocketAddr) -> bool {

@@ -29,6 +29,10 @@ pub struct Stats {
     pub joins: u64,
     /// Signatures checked.
     pub checked: u64,
+    /// Chunks cast to all peers on its network.
+    pub cast: u64,
+    /// Chunks that came from there first.
+    pub heard_on_lan: u64,
     /// The most that a chunk had been passed on.
     pub hops: u8,
 }
@@ -51,6 +55,8 @@ impl std::ops::Add for Stats {
             refused: self.refused + other.refused,
             joins: self.joins + other.joins,
             checked: self.checked + other.checked,
+            cast: self.cast + other.cast,
+            heard_on_lan: self.heard_on_lan + other.heard_on_lan,
             hops: self.hops.max(other.hops),
         }
     }
