@@ -11,6 +11,7 @@ mod howl;
 pub mod native;
 mod near;
 mod paced;
+pub mod room;
 pub mod secure;
 
 pub use conceal::Conceal;

@@ -17,3 +17,5 @@ pub use mos::opinion;
 pub use pictures::{Ask, Coded, Form, Pictures, Piece, Received, Receiving, Sent};
 pub use rate::Plan;
 pub use wire::{Body, Rendition, Report};
+
+pub(crate) use playout::Playout;

@@ -26,6 +26,8 @@ mod window;
 pub use identity::{Identity, NoKey, PublicKey, Secret, Words};
 pub use session::{Head, Opened};
 
+pub(crate) use window::Window;
+
 use bytes::Bytes;
 use door::{COOKIE, Door, Knock};
 use handshake::{Agreed, HELLO, Handshake, MESSAGES};

@@ -54,7 +54,7 @@ impl Identity {
 }
 
 impl PublicKey {
-    pub(super) fn of(bytes: &[u8]) -> PublicKey {
+    pub(crate) fn of(bytes: &[u8]) -> PublicKey {
         let mut key = [0; 32];
         key.iter_mut().zip(bytes).for_each(|(key, byte)| *key = *byte);
         PublicKey(key)
@@ -80,7 +80,11 @@ impl Secret {
 
 impl Words {
     pub(super) fn of(handshake: &[u8]) -> Words {
-        let hash = blake3::derive_key("levada talk 2026-11 short authentication string", handshake);
+        Words::of_hash(&blake3::derive_key("levada talk 2026-11 short authentication string", handshake))
+    }
+
+    /// The first forty bits of a hash of a handshake.
+    pub(crate) fn of_hash(hash: &[u8]) -> Words {
         let bits = hash.iter().take(5).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
         Words(std::array::from_fn(|n| LETTERS[(bits >> (35 - 5 * n)) as usize & 31]))
     }

@@ -8,6 +8,12 @@ pub struct Window {
     highest: Option<u64>,
 }
 
+impl Default for Window {
+    fn default() -> Window {
+        Window::new()
+    }
+}
+
 impl Window {
     pub fn new() -> Window {
         Window { bits: [0; WORDS], highest: None }
