@@ -8,6 +8,7 @@ mod labs;
 mod links;
 mod media;
 mod ogg;
+mod rooms;
 mod server;
 mod sound;
 
@@ -87,6 +88,9 @@ pub const TARGETS: &[Target] = &[
     target("talk_wire", sound::wire),
     target("talk_handshake", sound::handshake),
     target("sdp_offer", server::sdp_offer),
+    target("room_wire", rooms::wire),
+    target("room_hub", rooms::hub),
+    target("room_member", rooms::member),
 ];
 
 /// The target called `name`.

@@ -6,6 +6,8 @@ pub mod keyring;
 mod meter;
 mod mirror;
 mod native;
+mod room;
+mod room_screen;
 mod screen;
 mod seminar;
 mod spectrum;
@@ -52,6 +54,12 @@ pub struct Talk {
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     time: Option<Duration>,
+    /// Talk with all who are in a room of a server (`levada serve --rooms`): NAME@SERVER or NAME@SERVER:PORT (port 4445)
+    #[arg(long, value_name = "NAME@SERVER[:PORT]", conflicts_with_all = ["host", "compat", "echo_test", "measure"])]
+    room: Option<room::Address>,
+    /// How you are called in the room; without it, as your user is
+    #[arg(long, value_name = "NAME", requires = "room")]
+    name: Option<String>,
     /// Speak as one of the seminar's programs: minimal, buffer, DEFLATE_byteplanes3, temporal_overlapped_DWT_coding …
     #[arg(long, value_name = "LAYER")]
     compat: Option<Layer>,
@@ -138,6 +146,7 @@ impl Talk {
     fn call(self, console: Console, stop: &AtomicBool) -> Result<()> {
         let Some(layer) = self.compat else {
             return match () {
+                () if self.room.is_some() => room::join(&self, console, stop),
                 () if self.native.echo_test => mirror::echo(&self, console, stop),
                 () if self.native.measure => mirror::measure(&self, console, stop),
                 () => native::call(&self, console, stop),
@@ -193,19 +202,23 @@ impl Talk {
     /// Who is called.
     fn peer(&self) -> Result<SocketAddr> {
         let said = self.host.as_deref().unwrap_or(&self.seminar.destination_address);
-        let port = self.seminar.destination_port;
-        let with_port = said.rsplit_once(':').is_some_and(|(host, port)| {
-            port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-        });
-        let found: Vec<SocketAddr> = match with_port {
-            true => said.to_socket_addrs().map(Iterator::collect),
-            false => (said.trim_matches(['[', ']']), port).to_socket_addrs().map(Iterator::collect),
-        }
-        .with_context(|| format!("{said} is nowhere"))?;
-        // the seminar's programs listen on IPv4 alone
-        let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-        first.copied().with_context(|| format!("{said} has no address"))
+        find(said, self.seminar.destination_port)
     }
+}
+
+/// Where that is: a host, or a host and its port.
+fn find(said: &str, port: u16) -> Result<SocketAddr> {
+    let with_port = said.rsplit_once(':').is_some_and(|(host, port)| {
+        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+    });
+    let found: Vec<SocketAddr> = match with_port {
+        true => said.to_socket_addrs().map(Iterator::collect),
+        false => (said.trim_matches(['[', ']']), port).to_socket_addrs().map(Iterator::collect),
+    }
+    .with_context(|| format!("{said} is nowhere"))?;
+    // the seminar's programs listen on IPv4 alone
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().with_context(|| format!("{said} has no address"))
 }
 
 /// Drives a call until it ends, its time is over, somebody stops it, or `each`, which is called all the time, says no; then `farewell` may
@@ -263,4 +276,5 @@ const EXAMPLES: &str = "\
 Examples (each with its counterpart on the other machine, ports swapped):
   levada talk peer.example --passphrase 'seven quiet words'
   levada talk 127.0.0.1:4445 --listen 4444 --compat temporal_overlapped_DWT_coding -q 128 --input in.wav --output out.wav --for 8s
+  levada talk --room band@server.example --name Ana --passphrase 'seven quiet words'
   levada talk peer.example --compat buffer -b 300 --show-stats";

@@ -6,8 +6,10 @@ use crate::{exit, run};
 use anyhow::{Context, Result, anyhow};
 use levada_codec::packet::Codec;
 use levada_device::{Form, Sink, Source};
+use levada_link::room::{DisplayName, RoomName};
 use levada_talk::Place;
 use levada_talk::native::{Config, NativeCall, Rendition, Told};
+use levada_talk::room;
 use levada_talk::secure::{self, Event, Reason, Secret};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
@@ -112,6 +114,36 @@ impl Options {
             late: late(safety),
             ..Config::new(secure)
         }
+    }
+
+    /// How one takes part in a room: as in a call, but that everything is at 48,000 frames a second.
+    pub fn in_room(&self, server: SocketAddr, room: RoomName, name: DisplayName) -> Result<room::Config> {
+        let rendition = Rendition { rate: room::RATE, ..self.rendition(room::RATE)? };
+        let most = match rendition.codec {
+            Codec::Native | Codec::Opus | Codec::Wavelet => 96_000,
+            Codec::Lossless | Codec::Pcm => 2_400_000,
+        };
+        let known = self.known_peers.as_deref().map(keyring::known).transpose()?;
+        let identity = keyring::identity(self.identity.as_deref())?;
+        let psk = self.passphrase.as_deref().map_or_else(room::Psk::none, |said| room::Psk::of(said, &room));
+        let (bitrate, late) = (self.bitrate.unwrap_or(most), late(self.safety_shown()));
+        Ok(room::Config {
+            server,
+            room,
+            name,
+            identity,
+            psk,
+            known,
+            rendition,
+            bitrate,
+            late,
+            place: Place::default(),
+        })
+    }
+
+    /// Whether silence is sent at first.
+    pub fn is_muted(&self) -> bool {
+        self.muted
     }
 
     /// What is done about a loudspeaker that a microphone hears.
@@ -227,7 +259,7 @@ pub fn late(safety: f64) -> f64 {
 }
 
 impl Options {
-    fn safety_shown(&self) -> f64 {
+    pub fn safety_shown(&self) -> f64 {
         if self.quick {
             1.0
         } else if self.safe {

@@ -201,7 +201,7 @@ fn delay(stats: &Stats) -> f64 {
 }
 
 /// Eight eighths of a bar for the 48 dB below full scale.
-fn meter(level: f32) -> String {
+pub fn meter(level: f32) -> String {
     let db = 20.0 * level.max(1e-4).log10();
     let cells = ((db + 48.0) / 6.0).clamp(0.0, 8.0);
     let full = cells as usize;

@@ -46,7 +46,8 @@ impl DisplayName {
     /// What is fit to be shown of `said`.
     pub fn of(said: &str) -> DisplayName {
         let mut name = String::new();
-        for c in said.trim().chars().filter(|c| !c.is_control() && !is_invisible(*c)) {
+        let visible: String = said.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
+        for c in visible.trim().chars() {
             if name.len() + c.len_utf8() > DisplayName::LONGEST {
                 break;
             }
@@ -113,6 +114,7 @@ mod tests {
     fn a_display_name_is_one_short_visible_line() {
         assert_eq!(DisplayName::of(" Ana\n\u{202e}María ").as_str(), "AnaMaría");
         assert_eq!(DisplayName::of(&"é".repeat(40)).as_str(), "é".repeat(24));
+        assert_eq!(DisplayName::of("\u{1} x").as_str(), "x");
         assert_eq!(DisplayName::of_bytes(b"a\xffb").as_str(), "a\u{fffd}b");
     }
 }

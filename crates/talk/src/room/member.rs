@@ -7,9 +7,9 @@ use super::pair::{Happened, Own, Pair};
 use super::seal;
 use super::speak::{OPUS, RATE, Speaker};
 use super::told::{Stats, Told, Voice};
-use crate::Call;
 use crate::native::Rendition;
 use crate::secure::{Identity, PublicKey};
+use crate::{Call, Near, Place};
 use bytes::Bytes;
 use levada_link::room::wire::{Heard, Said};
 use levada_link::room::{DisplayName, Mode, RoomName, Roster};
@@ -38,6 +38,8 @@ pub struct Config {
     pub bitrate: u32,
     /// The share of frames that may come too late: less is safer and slower.
     pub late: f64,
+    /// What is done about a loudspeaker that the microphone hears.
+    pub place: Place,
 }
 
 /// A participant of a room. At most 256 datagrams wait to be sent and 128 events to be taken; the oldest leave first.
@@ -51,7 +53,7 @@ pub struct Member {
     first: Option<Vec<(u8, u32)>>,
     others: BTreeMap<u8, Other>,
     speaker: Speaker,
-    muted: bool,
+    near: Near,
     over: bool,
     was_in: bool,
     began: Option<Instant>,
@@ -77,12 +79,12 @@ impl Member {
             way: Way::new(room.clone(), name.clone(), nonce),
             own: Own { room, name, identity, psk, known },
             speaker: Speaker::new(config.rendition, config.bitrate)?,
+            near: Near::new(config.place, RATE, usize::from(config.rendition.frames)),
             config,
             chance,
             roster: None,
             first: None,
             others: BTreeMap::new(),
-            muted: false,
             over: false,
             was_in: false,
             began: None,
@@ -111,7 +113,8 @@ impl Member {
         let Rendition { codec, frames, rate } = self.speaker.rendition();
         let delay = usize::from(frames) + codec.delay(usize::from(frames));
         let rtt = self.way.rtt().map_or(0.0, |rtt| rtt.as_secs_f64());
-        Stats { rtt, capture: delay as f64 / f64::from(rate), ..self.stats }
+        let capture = delay as f64 / f64::from(rate) + self.near.delay();
+        Stats { rtt, capture, ..self.stats }
     }
 
     /// The others, in the order of their numbers.
@@ -150,12 +153,12 @@ impl Member {
 
     /// Lets silence be sent instead of what is captured.
     pub fn mute(&mut self, muted: bool) {
-        self.muted = muted;
+        self.near.mute(muted);
     }
 
     /// Whether silence is sent.
     pub fn is_muted(&self) -> bool {
-        self.muted
+        self.near.is_muted()
     }
 
     /// Lets another share of frames come too late from now on.
@@ -167,7 +170,8 @@ impl Member {
     /// Says good-bye, to be sent.
     pub fn leave(&mut self) {
         let pass = self.way.pass();
-        if pass != 0 {
+        // what says it may be lost
+        for _ in 0..if pass == 0 { 0 } else { 3 } {
             self.send(Said::Leave.datagram(pass));
         }
     }
@@ -367,17 +371,12 @@ impl Member {
     }
 
     fn speak(&mut self, captured: &[i16]) {
-        let Some(number) = self.number() else { return };
+        let number = self.number();
+        let captured = self.near.captured(captured);
+        let Some(number) = number else { return };
         let pass = self.way.pass();
-        let open = !self.is_sealed();
+        let open = !self.config.psk.is_said() && self.roster.as_ref().is_some_and(|roster| roster.mode.open);
         let heard = self.others.values().any(|other| other.pair.is_met() || open);
-        let silence;
-        let captured = if self.muted {
-            silence = vec![0; captured.len()];
-            &silence
-        } else {
-            captured
-        };
         let outgoing = &mut self.outgoing;
         self.speaker.say(number, captured, heard, |frame| {
             if outgoing.len() < OUTGOING {
@@ -431,6 +430,9 @@ impl Call for Member {
             .iter_mut()
             .zip(&self.sum)
             .for_each(|(out, sum)| *out = (*sum).clamp(limits.0, limits.1) as i16);
+        if let Some(hertz) = self.near.played(played) {
+            self.tell(Told::Howling { hertz });
+        }
         self.stats.levels = [captured, played]
             .map(|block| f32::from(block.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0)) / 32_768.0);
     }

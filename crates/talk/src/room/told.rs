@@ -31,6 +31,11 @@ pub enum Told {
     Left(Person),
     /// What the room is like is another.
     Mode(Mode),
+    /// The microphone hears its own sound from elsewhere in the room; it is turned down.
+    Howling {
+        /// At this frequency.
+        hertz: f64,
+    },
 }
 
 /// One of the others.

@@ -127,6 +127,7 @@ pub fn config(n: u32) -> Config {
         rendition: Rendition { codec: Codec::Native, frames: 480, rate: RATE },
         bitrate: 96_000,
         late: 0.005,
+        place: levada_talk::Place::default(),
     }
 }
 
