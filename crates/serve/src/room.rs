@@ -111,6 +111,11 @@ impl Rooms {
         self.0.sockets.addresses()
     }
 
+    /// Whether there are rooms at all: whoever lets nobody in by datagrams keeps no open house for browsers.
+    pub fn is_open(&self) -> bool {
+        !self.addresses().is_empty()
+    }
+
     /// What passes.
     pub fn traffic(&self) -> Traffic {
         let rooms = self.list();

@@ -42,7 +42,10 @@ pub(super) fn draw(caller: &Caller) -> Markup {
                         div.plan { @if let Some(tree) = relays { (tree) } }
                     }
                 }
-                @if caller.station.webrtc.speaks() { (publish()) (room()) }
+                @if caller.station.webrtc.speaks() {
+                    (publish())
+                    @if caller.station.rooms.is_open() { (room()) }
+                }
                 p.foot {
                     "For programs: " a href="/status-json.xsl" { "status" } ", "
                     a href="/api/v1/openapi.json" { "API" } ", " a href="/metrics" { "metrics" } "."

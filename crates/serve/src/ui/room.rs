@@ -27,7 +27,9 @@ pub(super) fn draw(caller: &Caller, name: &RoomName, present: &[String]) -> Mark
                     p { (host) }
                 }
                 main.room data-room=(name) {
-                    @if caller.station.webrtc.speaks() {
+                    @if !caller.station.rooms.is_open() {
+                        p { "This server has no rooms (" code { "levada serve --rooms ADDRESS" } ")." }
+                    } @else if caller.station.webrtc.speaks() {
                         (form(present))
                     } @else {
                         p { "This server speaks no WebRTC (" code { "levada serve --webrtc ADDRESS" } "), so no browser can join." }

@@ -39,6 +39,10 @@ fn answer(caller: &Caller, name: &RoomName, query: &str, body: &str) -> Result<R
     if caller.is_foreign() {
         return Err(Refusal::foreign());
     }
+    if !station.rooms.is_open() {
+        let why = "this server has no rooms (levada serve --rooms ADDRESS)";
+        return Err(Refusal::Because(StatusCode::NOT_FOUND, why.into()));
+    }
     let locals = station.webrtc.sockets().locals(&station.config().webrtc.addresses, caller.reached);
     if locals.is_empty() {
         let why = "this server speaks no WebRTC (levada serve --webrtc ADDRESS)";
