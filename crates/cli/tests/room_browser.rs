@@ -3,7 +3,7 @@
 mod kit;
 
 use anyhow::{Context, Result, bail, ensure};
-use kit::{Serve, browser::Browser, eventually, http, wav};
+use kit::{Program, Serve, browser::Browser, eventually, http, levada, wav};
 use levada_codec::opus::Decoder;
 use levada_link::room::wire::{COOKIE, FRAME_HEAD, Heard, Join, Said, VERSION};
 use std::{
@@ -146,7 +146,7 @@ impl Tap {
             }
             Ok((samples.len() >= 48_000).then_some(()))
         })?;
-        Ok(share(&samples, hertz))
+        Ok(share(&samples, 48_000, hertz))
     }
 }
 
@@ -156,12 +156,12 @@ impl Drop for Tap {
     }
 }
 
-/// How much of the energy of `samples` of 48 kHz is a tone.
-fn share(samples: &[f32], hertz: u32) -> f64 {
+/// How much of the energy of `samples` at `rate` is a tone.
+fn share(samples: &[f32], rate: u32, hertz: u32) -> f64 {
     let (mut sine, mut cosine, mut all) = (0.0, 0.0, 1e-9);
     for (n, sample) in samples.iter().enumerate() {
         let (angle, sample) =
-            (std::f64::consts::TAU * f64::from(hertz) * n as f64 / 48_000.0, f64::from(*sample));
+            (std::f64::consts::TAU * f64::from(hertz) * n as f64 / f64::from(rate), f64::from(*sample));
         sine += sample * angle.sin();
         cosine += sample * angle.cos();
         all += sample * sample;
@@ -249,6 +249,38 @@ fn energy(browser: &Browser) -> Result<f64> {
     )?;
     browser.wait_until("statistics", "return window.energy !== undefined")?;
     browser.run("return energy")?.as_f64().context("no energy")
+}
+
+#[test]
+fn a_browser_and_a_program_hear_each_other() -> Result<()> {
+    let (server, rooms) = serve()?;
+    let desk = tempfile::tempdir()?;
+    let came = desk.path().join("came.wav");
+    let browser = Browser::hearing(&tone(desk.path(), 440)?)?;
+    join(&browser, &server, "ana", "hush", "")?;
+    let mut talk = levada();
+    talk.args(["talk", "--room", &format!("tea@{rooms}"), "--name", "nat", "--passphrase", "hush"]);
+    talk.args(["--for", "60s", "--input", "tone:700", "--output"]).arg(&came);
+    let mut talk = Program::start(&mut talk)?;
+    let words = talk.wait_for("listens in: ")?;
+    hears(&browser, "nat", 700)?;
+    ensure!(sealed(&browser, "nat")?.1 == words, "{words} {:?}", sealed(&browser, "nat")?);
+    received(&browser)?;
+    talk.signal("INT")?;
+    talk.wait()?;
+    let bytes = std::fs::read(&came)?;
+    let rate = u32::from_le_bytes(bytes[24..28].try_into()?);
+    let samples = wav::read_wav(&came)?;
+    let left: Vec<f32> = samples.iter().step_by(2).map(|sample| f32::from(*sample) / 32_768.0).collect();
+    let end = &left[left.len().saturating_sub(rate as usize)..];
+    let (share, energy) = (share(end, rate, 440), end.iter().map(|x| x * x).sum::<f32>() / end.len() as f32);
+    ensure!(share > 0.5 && energy > 1e-4, "share {share}, energy {energy}, of {} samples", left.len());
+    println!(
+        "a program heard of a browser: {:.1} % is its tone, at {:.1} dB",
+        100.0 * share,
+        10.0 * energy.log10()
+    );
+    Ok(())
 }
 
 #[test]
