@@ -332,7 +332,7 @@ impl Peer {
         let stripes = self.stripes.len() as u64;
         if known && let Some(stripe) = number.checked_rem(stripes) {
             self.stats.duplicates += 1;
-            self.stripes[stripe as usize].note(now, from, number);
+            self.stripes[stripe as usize].note(now, from, number, self.highest);
         }
         known
     }
@@ -352,7 +352,7 @@ impl Peer {
         self.stats.received += 1;
         self.stats.hops = self.stats.hops.max(sealed.hops);
         self.flows = now;
-        let before = self.stripes[stripe].note(now, from, number);
+        let before = self.stripes[stripe].note(now, from, number, self.highest);
         self.missing.found(number);
         if let Some(before) = before {
             let step = self.stripes.len();
@@ -465,7 +465,10 @@ impl Peer {
             .filter(|(_, stripe)| silent(stripe))
             .fold(0, |bits, (at, _)| bits | 1u64 << at);
         let due = now.saturating_duration_since(self.alive);
-        if due >= ALIVE || missing != 0 && due >= COMPLAIN {
+        // The splitter is to notice soon if one dies on whom a whole stripe hangs.
+        let is_root = self.stripes.iter().any(|stripe| stripe.is_from(self.config.splitter));
+        let often = if is_root { ALIVE_AT_THE_TOP } else { ALIVE };
+        if due >= often || missing != 0 && due >= COMPLAIN {
             self.alive = now;
             let fresh = (0..).zip(&self.stripes).filter(|(_, stripe)| stripe.fresh);
             let waiting = fresh.fold(0, |bits, (at, _)| bits | 1u64 << at);
@@ -485,9 +488,12 @@ impl Peer {
         self.report(now);
         if let Some(next) = self.playout.next() {
             // What no later chunk of its stripe tells is noticed by the other stripes.
-            let until = self.highest.saturating_sub(3 * stripes);
-            (next..until.max(next))
-                .filter(|number| !self.playout.has(*number))
+            let stripe = |number: u64| self.stripes.get(number.checked_rem(stripes)? as usize);
+            let should_be_here = |number: u64| {
+                stripe(number).is_some_and(|stripe| stripe.should_have(now, number, highest, stripes))
+            };
+            (next..highest.max(next))
+                .filter(|number| should_be_here(*number) && !self.playout.has(*number))
                 .take(MOST_GAP)
                 .for_each(|number| self.missing.note(now, number));
         }
@@ -538,6 +544,8 @@ const TICK: Duration = Duration::from_millis(100);
 const KEEP: Duration = Duration::from_millis(650);
 /// How often a member shows the splitter that it lives.
 const ALIVE: Duration = Duration::from_millis(300);
+/// The same of one that the splitter feeds.
+const ALIVE_AT_THE_TOP: Duration = Duration::from_millis(100);
 /// How soon it complains of a silent parent after that.
 const COMPLAIN: Duration = Duration::from_millis(100);
 /// How often a member tells how it goes.

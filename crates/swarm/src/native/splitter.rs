@@ -3,6 +3,7 @@
 mod monitors;
 mod standby;
 mod team;
+mod trust;
 
 use super::{
     pass::{NO_PROOF, Pass, Veil},
@@ -21,6 +22,7 @@ use std::{
 };
 pub use team::Member as TeamMember;
 use team::{Dealt, Said};
+use trust::Trust;
 
 /// What a native splitter needs to know.
 #[derive(Clone)]
@@ -39,6 +41,10 @@ pub struct Config {
     pub group_time: Duration,
     /// The most peers.
     pub most_peers: usize,
+    /// How many stripes it feeds beside those where nobody else has room; as many as make the stream once more.
+    pub spare: usize,
+    /// How many stripes it feeds to those whom no parent reaches; eight.
+    pub relays: usize,
     /// How much it sends once more to who missed it: one chunk for so many dealt, and a few that it saved up. Whom it
     /// feeds itself gets what it misses beside that.
     pub repair_share: u64,
@@ -60,6 +66,8 @@ impl Config {
             roots: 1,
             group_time,
             most_peers: 20_000,
+            spare: 8,
+            relays: 8,
             repair_share: 16,
             pass: None,
             monitors: Vec::new(),
@@ -107,7 +115,9 @@ pub struct Stats {
     pub disbelieved: u64,
     /// New parents given.
     pub moved: u64,
-    /// Members that get no children any longer, since several of theirs complained.
+    /// Stripes for which members wait, since nobody has room.
+    pub waiting: usize,
+    /// How often members were left without children, since nobody heard them.
     pub distrusted: u64,
 }
 
@@ -117,10 +127,7 @@ pub struct Splitter {
     start: Instant,
     trees: Trees,
     members: BTreeMap<SocketAddr, Member>,
-    /// Who hears nothing in which stripe, and since when: at most the members, times the stripes.
-    complaints: BTreeMap<(usize, SocketAddr), Instant>,
-    /// Who was given another parent in the last moments, likewise.
-    moved: BTreeMap<(usize, SocketAddr), Instant>,
+    trust: Trust,
     head: Bytes,
     number: u64,
     /// The newest chunk that a player may begin with.
@@ -156,6 +163,8 @@ struct Member {
     monitor: bool,
     /// The stripes that it has from elsewhere at present.
     muted: u64,
+    /// The stripes of which it wanted for something when it was heard last.
+    wants: u64,
     said: Said,
 }
 
@@ -168,12 +177,11 @@ impl Splitter {
         Splitter {
             veil: Veil::of(config.pass.as_ref(), &salt),
             salt,
-            trees: Trees::new(stripes.into(), config.roots.max(1)),
+            trees: Trees::new(stripes.into(), config.roots.max(1), config.spare),
             config: Config { stripes, ..config },
             start: now,
             members: BTreeMap::new(),
-            complaints: BTreeMap::new(),
-            moved: BTreeMap::new(),
+            trust: Trust::default(),
             head: Bytes::new(),
             number: 0,
             entry: NONE,
@@ -209,7 +217,7 @@ impl Splitter {
 
     /// What it counts.
     pub fn stats(&self) -> Stats {
-        Stats { peers: self.members.len(), ..self.stats }
+        Stats { peers: self.members.len(), waiting: self.trees.waiting(), ..self.stats }
     }
 
     /// Seals the group and sends each chunk down its stripe.
@@ -328,8 +336,8 @@ impl Splitter {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
-        self.members
-            .insert(member, Member { heard: now, slots, monitor: false, muted: 0, said: Said::default() });
+        let said = Said::default();
+        self.members.insert(member, Member { heard: now, slots, wants: 0, monitor: false, muted: 0, said });
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
         self.out.push_back(Output::Event(Event::Joined(member)));
@@ -341,7 +349,9 @@ impl Splitter {
             moves.into_iter().map(|(stripe, child, parent)| ((stripe, child), parent)).collect();
         for ((stripe, child), parent) in last {
             self.stats.moved += 1;
-            self.moved.insert((stripe, child), now);
+            if parent != Some(child) {
+                self.trust.note_move(now, (stripe, child));
+            }
             self.give_parent(now, child, stripe, parent);
         }
     }
@@ -352,56 +362,9 @@ impl Splitter {
         let statement = Ticket::statement(child, parent, stripe as u8, until);
         let ticket = Ticket { until, signature: self.config.seal.sign(&statement) };
         self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket });
-        if parent != self.config.here {
+        if parent != self.config.here && parent != child {
             self.say(parent, &Message::Introduce { child });
         }
-    }
-
-    /// A member lives, and perhaps hears nothing in some stripes.
-    fn alive(&mut self, now: Instant, from: SocketAddr, missing: u64, waiting: u64) {
-        let Some(member) = self.members.get_mut(&from) else { return };
-        member.heard = now;
-        for stripe in (0..usize::from(self.config.stripes)).filter(|stripe| waiting >> stripe & 1 == 1) {
-            // What told it its parent may be lost.
-            let told = self.moved.get(&(stripe, from)).map(|told| now.saturating_duration_since(*told));
-            if told.is_some_and(|told| told >= TOLD) {
-                self.give_parent(now, from, stripe, self.trees.parent(stripe, from));
-            }
-        }
-        for stripe in (0..usize::from(self.config.stripes)).filter(|stripe| missing >> stripe & 1 == 1) {
-            self.complaints.entry((stripe, from)).or_insert(now);
-        }
-    }
-
-    /// Gives other parents to those who hear nothing, but not to those whose parents hear nothing either: they are
-    /// helped with them.
-    fn hear_complaints(&mut self, now: Instant) {
-        let is_ripe = |since: &Instant| now.saturating_duration_since(*since) >= RIPE;
-        let ripe = self.complaints.iter().filter(|(_, since)| is_ripe(since));
-        let ripe: Vec<(usize, SocketAddr)> = ripe.map(|(complaint, _)| *complaint).collect();
-        let mut moves = Vec::new();
-        for (stripe, child) in &ripe {
-            if self.moved.contains_key(&(*stripe, *child)) {
-                // What it says may be older than its last move.
-                continue;
-            }
-            let parent = self.trees.parent(*stripe, *child);
-            let is_helped = |parent| {
-                let place = (*stripe, parent);
-                self.complaints.contains_key(&place) || self.moved.contains_key(&place)
-            };
-            if parent.is_some_and(is_helped) {
-                continue;
-            }
-            if self.trees.blame(*stripe, *child) {
-                self.stats.distrusted += 1;
-            }
-            moves.extend(self.trees.change(*stripe, *child));
-        }
-        for complaint in &ripe {
-            self.complaints.remove(complaint);
-        }
-        self.give_parents(now, moves);
     }
 
     /// Chunks are missed: where nobody missed one before, its tree may have lost it at the top, so it goes there too. Then
@@ -412,7 +375,7 @@ impl Splitter {
             let within = self.credit >= self.config.repair_share;
             let stripe = (number % u64::from(self.config.stripes)) as usize;
             // Whom it feeds itself has it from nobody else, and all below wait for it.
-            let is_root = self.trees.roots(stripe).any(|root| root == from);
+            let is_root = self.trees.is_root(stripe, from);
             let found = number.checked_sub(first).and_then(|at| self.kept.get_mut(at as usize));
             let Some(kept) = found.filter(|_| within || is_root) else {
                 self.stats.unrepaired += 1;
@@ -444,7 +407,7 @@ impl Splitter {
     /// A newcomer whom the splitter feeds has nobody else to tell it what came before; out of the budget of repairs.
     fn tell_backlog(&mut self, to: SocketAddr, stripe: usize, at: u64) {
         let stripes = u64::from(self.config.stripes);
-        if !self.trees.roots(stripe).any(|root| root == to) {
+        if !self.trees.is_root(stripe, to) {
             return;
         }
         let wanted = |kept: &&Kept| kept.number >= at && kept.number % stripes == stripe as u64;
@@ -459,6 +422,19 @@ impl Splitter {
         }
     }
 
+    /// Sends those whom it feeds in a stripe once more what it dealt since then.
+    fn feed_again(&mut self, stripe: usize, since: Instant) {
+        let Some(first) = self.dealt.first_since(since) else { return };
+        let stripes = u64::from(self.config.stripes);
+        let wanted = |kept: &&Kept| kept.number >= first && kept.number % stripes == stripe as u64;
+        let again: Vec<_> = self.kept.iter().filter(wanted).map(|kept| kept.bytes.clone()).collect();
+        let roots: Vec<_> = self.trees.roots(stripe).collect();
+        self.count_repairs((again.len() * roots.len()) as u64);
+        for root in roots {
+            again.iter().for_each(|bytes| self.send(root, bytes.clone()));
+        }
+    }
+
     fn count_repairs(&mut self, chunks: u64) {
         self.stats.repaired += chunks;
         self.credit = self.credit.saturating_sub(chunks * self.config.repair_share);
@@ -467,7 +443,7 @@ impl Splitter {
     fn let_go(&mut self, now: Instant, member: SocketAddr) {
         self.members.remove(&member);
         self.tell_heir_gone(member);
-        self.complaints.retain(|(_, child), _| *child != member);
+        self.trust.forget(self.config.stripes.into(), member);
         let moves = self.trees.remove(member);
         self.give_parents(now, moves);
     }
@@ -483,7 +459,8 @@ impl Splitter {
             return;
         }
         self.tick = now + TICK;
-        self.moved.retain(|_, since| now.saturating_duration_since(*since) < MOVING);
+        self.tidy(now);
+        self.replace_silent_roots(now);
         self.hear_complaints(now);
         self.look_after_heir(now);
         let is_dead = |member: &Member| now.saturating_duration_since(member.heard) >= DEAD;
@@ -537,19 +514,13 @@ impl Machine for Splitter {
     }
 }
 
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
 /// Three signs of life missed.
 const DEAD: Duration = Duration::from_millis(900);
 const KEPT: usize = 2_048;
 const MOST_SLOTS: usize = 64;
 /// A ticket is good for so many seconds.
 const TICKET_LASTS: u32 = 3_600;
-/// So long others may say that they hear nothing either.
-const RIPE: Duration = Duration::from_millis(150);
-/// After so long a member that heard nothing from its parent is told again who that is.
-const TOLD: Duration = Duration::from_millis(150);
-/// So long it takes until the children of one with a new parent hear something again.
-const MOVING: Duration = Duration::from_millis(600);
 /// Chunks of a stripe that a newcomer gets at once, at most.
 const BACKLOG: usize = 256;
 /// So many repairs it saves up where none are wanted.

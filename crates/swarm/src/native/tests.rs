@@ -214,7 +214,7 @@ fn two_percent_loss_is_repaired() {
     team.play(20 * S);
     let played: usize = team.played.values().map(Vec::len).sum();
     let settled = team.lost.values().flatten().filter(|number| **number >= 200).count();
-    assert!(played > 70_000 && settled == 0, "{settled} of {played}");
+    assert!(played > 70_000 && settled == 0, "{settled} of {played}: {:?}", team.lost);
     assert!(team.lost() as f64 <= played as f64 * 4e-4, "{} while forty join at once", team.lost());
 }
 
@@ -238,7 +238,7 @@ fn polluters_reach_no_player_and_no_second_hop() {
         .map(|lost| lost.len() as u64)
         .sum();
     // They all begin at once, while a polluter may still be at the top of a stripe.
-    assert!(lost < 300, "{lost}");
+    assert!(lost < 300, "{lost}: {:?}", team.lost);
 }
 
 #[test]

@@ -1,31 +1,47 @@
 //! Who is whose parent in which stripe: kept by the splitter, so that every tree stays flat and nobody uploads too much.
 
+mod place;
+mod search;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// A parent: the splitter itself, or a member.
 pub(super) type Parent = Option<SocketAddr>;
 
-/// A stripe, and who has which parent in it by now.
+/// A stripe, and who has which parent in it by now; itself where it waits for one.
 pub(super) type Move = (usize, SocketAddr, Parent);
 
 /// One tree a stripe over the members.
 ///
-/// A member carries one stripe, in turn: there it has children, and stands above those that do not carry. Where a
-/// stripe has too few carriers others help out, until there are more.
+/// A member carries one stripe, that whose carriers offer least: there it has children, as many as it may have, and
+/// stands above those that do not carry. Who offers more is the origin of more (P2PSP's ACS), and every stripe has alike
+/// room. Where a stripe has too few carriers others help out, until there are more. Where there is no room at all who
+/// gives something comes before who gives nothing, and the rest waits: the splitter feeds no more than it may spare, and
+/// that for as long as there is no room elsewhere.
 #[derive(Debug)]
 pub(super) struct Trees {
     stripes: Vec<Tree>,
     members: BTreeMap<SocketAddr, Slots>,
     /// How many members the splitter feeds itself, in each stripe.
     roots: usize,
-    joined: u64,
+    /// How many more it may feed over all stripes where nobody else has room.
+    spare: usize,
+    /// Whom it feeds beside all that since nobody else reaches them.
+    relayed: BTreeSet<(usize, SocketAddr)>,
+    /// What the carriers of each stripe may give.
+    room: Vec<usize>,
+    /// Who gives nothing: at most the members.
+    owing: BTreeSet<SocketAddr>,
     moves: Vec<Move>,
 }
 
 #[derive(Debug, Default)]
 struct Tree {
     nodes: BTreeMap<SocketAddr, Node>,
+    /// How many the splitter feeds, without those that it relays to.
     roots: usize,
     /// Those that could take one more child, the flattest first: carriers, and others.
     open: [BTreeSet<(u32, SocketAddr)>; 2],
@@ -33,15 +49,30 @@ struct Tree {
     crowded: BTreeSet<(u32, SocketAddr)>,
     /// Whom the splitter feeds.
     fed: BTreeSet<SocketAddr>,
+    /// Who has no parent, since nobody has room.
+    waiting: BTreeSet<SocketAddr>,
     /// Whose parent is no carrier, or one member too many for the splitter.
     misplaced: BTreeSet<SocketAddr>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Node {
     parent: Parent,
     depth: u32,
     children: BTreeSet<SocketAddr>,
+    /// How many of them do not carry this stripe.
+    strangers: usize,
+    /// What the indices of its tree say of it.
+    listed: Listed,
+}
+
+/// Where a member stands in the indices of a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Listed {
+    depth: u32,
+    /// In which of `open`.
+    open: Option<usize>,
+    crowded: bool,
 }
 
 #[derive(Debug)]
@@ -50,22 +81,31 @@ struct Slots {
     stripe: usize,
     used: usize,
     most: usize,
-    /// The last child that complained.
-    accused_by: Option<SocketAddr>,
 }
 
 impl Trees {
-    pub(super) fn new(stripes: usize, roots: usize) -> Trees {
-        let stripes = (0..stripes).map(|_| Tree::default()).collect();
-        Trees { stripes, members: BTreeMap::new(), roots, joined: 0, moves: Vec::new() }
+    /// Trees over nobody; the splitter feeds `roots` in each stripe, and where nobody else has room `spare` more over all.
+    pub(super) fn new(stripes: usize, roots: usize, spare: usize) -> Trees {
+        Trees {
+            room: vec![0; stripes],
+            stripes: (0..stripes).map(|_| Tree::default()).collect(),
+            members: BTreeMap::new(),
+            roots,
+            spare,
+            relayed: BTreeSet::new(),
+            owing: BTreeSet::new(),
+            moves: Vec::new(),
+        }
     }
 
     /// Takes a member in: gives it a parent in every stripe, and it may get children at once.
     pub(super) fn add(&mut self, member: SocketAddr, most: usize) -> Vec<Move> {
         let _moved = self.remove(member);
-        let carried = self.joined as usize % self.stripes.len();
-        self.joined += 1;
-        self.members.insert(member, Slots { stripe: carried, used: 0, most, accused_by: None });
+        let room = self.room.iter().enumerate().min_by_key(|(_, room)| **room);
+        let carried = room.map_or(0, |(stripe, _)| stripe);
+        self.members.insert(member, Slots { stripe: carried, used: 0, most: 0 });
+        self.owing.insert(member);
+        self.offer(member, most);
         for stripe in 0..self.stripes.len() {
             self.attach(stripe, member, None);
         }
@@ -90,21 +130,64 @@ impl Trees {
         std::mem::take(&mut self.moves)
     }
 
-    /// A member hears nothing from its parent in a stripe, or worse. Once two of a parent's children say so it gets no
-    /// new ones; true if that is so now.
-    pub(super) fn blame(&mut self, stripe: usize, by: SocketAddr) -> bool {
-        let parent = self.stripes.get(stripe).and_then(|tree| tree.nodes.get(&by)?.parent);
-        let Some((parent, slots)) = parent.and_then(|parent| Some((parent, self.members.get_mut(&parent)?)))
-        else {
-            return false;
-        };
-        let accused = slots.accused_by.replace(by);
-        if slots.most == 0 || accused.is_none_or(|accuser| accuser == by) {
-            return false;
+    /// A member may have so many children from now on. Those that it has beyond that stay, but of one that may have none
+    /// all get other parents.
+    pub(super) fn allow(&mut self, member: SocketAddr, most: usize) -> Vec<Move> {
+        self.offer(member, most);
+        for stripe in 0..self.stripes.len() {
+            let node = self.stripes[stripe].nodes.get(&member).filter(|_| most == 0);
+            let Some(node) = node else { continue };
+            let children: Vec<_> = node.children.iter().copied().collect();
+            let is_fed = node.parent.is_none() && node.depth != NOWHERE;
+            children.iter().for_each(|child| self.detach(stripe, *child));
+            if is_fed {
+                self.detach(stripe, member);
+            }
+            children.into_iter().for_each(|child| self.attach(stripe, child, Some(member)));
+            if is_fed {
+                self.attach(stripe, member, None);
+            }
         }
-        slots.most = 0;
-        self.index_everywhere(parent);
-        true
+        std::mem::take(&mut self.moves)
+    }
+
+    /// Looks once more for a parent for those who have none, first for those who give something.
+    pub(super) fn seat(&mut self) -> Vec<Move> {
+        for stripe in 0..self.stripes.len() {
+            let waiting = self.stripes[stripe].waiting.iter().copied();
+            let (owing, giving): (Vec<_>, Vec<_>) =
+                waiting.take(SEATED).partition(|member| self.owing.contains(member));
+            giving.into_iter().chain(owing).for_each(|member| self.attach(stripe, member, None));
+        }
+        std::mem::take(&mut self.moves)
+    }
+
+    /// Where the splitter feeds more than it should, one of those gets another parent, if one has room.
+    pub(super) fn tuck_in(&mut self) -> Vec<Move> {
+        for stripe in 0..self.stripes.len() {
+            let tree = &self.stripes[stripe];
+            if tree.roots <= self.roots || tree.open.iter().all(BTreeSet::is_empty) {
+                continue;
+            }
+            let fed = tree.fed.iter().filter(|member| !self.relayed.contains(&(stripe, **member)));
+            let light = fed.min_by_key(|member| tree.nodes.get(member).map_or(0, |node| node.children.len()));
+            if let Some(member) = light.copied() {
+                self.detach(stripe, member);
+                self.attach(stripe, member, None);
+            }
+        }
+        std::mem::take(&mut self.moves)
+    }
+
+    /// The splitter itself for a member that reaches nobody else in a stripe; nothing where it relays to `most` already.
+    pub(super) fn relay(&mut self, stripe: usize, member: SocketAddr, most: usize) -> Vec<Move> {
+        let is_there = self.stripes.get(stripe).is_some_and(|tree| tree.nodes.contains_key(&member));
+        if is_there && self.relayed.len() < most && !self.relayed.contains(&(stripe, member)) {
+            self.detach(stripe, member);
+            self.relayed.insert((stripe, member));
+            self.place(stripe, member, None);
+        }
+        std::mem::take(&mut self.moves)
     }
 
     /// Takes a member out; those it fed get other parents.
@@ -112,11 +195,12 @@ impl Trees {
         if !self.members.contains_key(&member) {
             return Vec::new();
         }
+        self.offer(member, 0);
+        self.owing.remove(&member);
         let mut orphans = Vec::new();
         for stripe in 0..self.stripes.len() {
             self.detach(stripe, member);
-            self.unindex(stripe, member);
-            let node = self.stripes[stripe].nodes.remove(&member).unwrap_or_default();
+            let Some(node) = self.stripes[stripe].nodes.remove(&member) else { continue };
             for child in node.children {
                 // It is nowhere already, with all that is below it.
                 if let Some(child) = self.stripes[stripe].nodes.get_mut(&child) {
@@ -131,9 +215,34 @@ impl Trees {
         std::mem::take(&mut self.moves)
     }
 
-    /// From whom a member has a stripe; nothing where that is the splitter.
+    /// From whom a member has a stripe; nothing where that is the splitter, or nobody.
     pub(super) fn parent(&self, stripe: usize, member: SocketAddr) -> Parent {
         self.stripes.get(stripe).and_then(|tree| tree.nodes.get(&member)?.parent)
+    }
+
+    /// Its parent in a stripe, that one's, and so on.
+    pub(super) fn above(&self, stripe: usize, member: SocketAddr) -> impl Iterator<Item = SocketAddr> + '_ {
+        std::iter::successors(self.parent(stripe, member), move |above| self.parent(stripe, *above))
+            .take(DEEPEST)
+    }
+
+    /// A member's children, with the stripe of each.
+    pub(super) fn children(&self, member: SocketAddr) -> impl Iterator<Item = (usize, SocketAddr)> + '_ {
+        let of = move |(stripe, tree): (usize, &'_ Tree)| {
+            let children = tree.nodes.get(&member).map(|node| &node.children);
+            children.into_iter().flatten().map(|child| (stripe, *child)).collect::<Vec<_>>()
+        };
+        self.stripes.iter().enumerate().flat_map(of)
+    }
+
+    /// For how many stripes members wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.stripes.iter().map(|tree| tree.waiting.len()).sum()
+    }
+
+    /// Whether a member has a way to the splitter.
+    pub(super) fn is_seated(&self, stripe: usize, member: SocketAddr) -> bool {
+        self.depth(stripe, member) > 0
     }
 
     /// How far a member is from the splitter: 1 where it is fed by that; 0 where it has no way to it at the moment.
@@ -147,169 +256,13 @@ impl Trees {
         self.stripes.get(stripe).into_iter().flat_map(|tree| tree.fed.iter().copied())
     }
 
+    /// Whether the splitter feeds a member in a stripe.
+    pub(super) fn is_root(&self, stripe: usize, member: SocketAddr) -> bool {
+        self.stripes.get(stripe).is_some_and(|tree| tree.fed.contains(&member))
+    }
+
     fn carries(&self, stripe: usize, member: SocketAddr) -> bool {
         self.members.get(&member).is_some_and(|slots| slots.stripe == stripe)
-    }
-
-    fn attach(&mut self, stripe: usize, member: SocketAddr, not: Parent) {
-        let displaced = self.displace(stripe, member, not);
-        let parent =
-            displaced.map(|(parent, _)| Some(parent)).unwrap_or_else(|| self.find(stripe, member, not));
-        let depth = parent.map_or(0, |parent| self.stripes[stripe].nodes[&parent].depth) + 1;
-        match parent {
-            Some(parent) => {
-                if let Some(node) = self.stripes[stripe].nodes.get_mut(&parent) {
-                    node.children.insert(member);
-                }
-                self.use_slots(parent, 1);
-            }
-            None => {
-                self.stripes[stripe].roots += 1;
-                self.stripes[stripe].fed.insert(member);
-            }
-        }
-        let fits = match parent {
-            Some(parent) => self.carries(stripe, parent),
-            None => self.stripes[stripe].roots <= self.roots,
-        };
-        if !fits {
-            self.stripes[stripe].misplaced.insert(member);
-        }
-        self.stripes[stripe].nodes.entry(member).or_default().parent = parent;
-        self.sink(stripe, member, depth);
-        self.moves.push((stripe, member, parent));
-        if let Some((_, child)) = displaced {
-            self.attach(stripe, child, None);
-        }
-    }
-
-    /// A carrier takes the place of one that carries nothing, where that is flatter than any that is free: the child is
-    /// detached, and to be attached again.
-    fn displace(
-        &mut self,
-        stripe: usize,
-        member: SocketAddr,
-        not: Parent,
-    ) -> Option<(SocketAddr, SocketAddr)> {
-        let tree = &self.stripes[stripe];
-        let free = tree.open[0].first().map_or(NOWHERE, |(depth, _)| *depth);
-        let has_place = self.members.get(&member).is_some_and(|slots| slots.used < slots.most);
-        if !self.carries(stripe, member) || !has_place || tree.roots < self.roots {
-            return None;
-        }
-        let crowded = tree.crowded.iter().take(TRIED).take_while(|(depth, _)| *depth < free);
-        let fits = |parent: &SocketAddr| Some(*parent) != not && !self.is_below(stripe, *parent, member);
-        let parent = crowded.map(|(_, parent)| *parent).find(fits)?;
-        let child = *tree.nodes[&parent].children.iter().find(|child| !self.carries(stripe, **child))?;
-        self.detach(stripe, child);
-        Some((parent, child))
-    }
-
-    /// The flattest member with a free slot that is not below `member`: a carrier, else any; the splitter while it has
-    /// a place, and where there is no other.
-    fn find(&self, stripe: usize, member: SocketAddr, not: Parent) -> Parent {
-        let tree = &self.stripes[stripe];
-        let nobody = tree.open.iter().all(BTreeSet::is_empty);
-        if tree.roots < self.roots && (self.carries(stripe, member) || nobody) {
-            return None;
-        }
-        let candidates = tree.open.iter().flat_map(|open| open.iter().map(|(_, candidate)| *candidate));
-        candidates
-            .take(TRIED)
-            .find(|candidate| Some(*candidate) != not && !self.is_below(stripe, *candidate, member))
-    }
-
-    fn is_below(&self, stripe: usize, mut member: SocketAddr, top: SocketAddr) -> bool {
-        for _ in 0..DEEPEST {
-            if member == top {
-                return true;
-            }
-            match self.stripes[stripe].nodes.get(&member).map(|node| (node.parent, node.depth)) {
-                Some((_, NOWHERE)) | None => return true,
-                Some((Some(parent), _)) => member = parent,
-                Some((None, _)) => return false,
-            }
-        }
-        true
-    }
-
-    /// Takes a member from its parent; until it is attached again it is nowhere, with all that is below it.
-    fn detach(&mut self, stripe: usize, member: SocketAddr) {
-        let tree = &mut self.stripes[stripe];
-        tree.misplaced.remove(&member);
-        let Some(node) = tree.nodes.get_mut(&member) else { return };
-        let was_nowhere = node.depth == NOWHERE;
-        match node.parent.take() {
-            Some(parent) => {
-                if let Some(node) = tree.nodes.get_mut(&parent) {
-                    node.children.remove(&member);
-                }
-                self.use_slots(parent, -1);
-            }
-            None if !was_nowhere => {
-                tree.roots = tree.roots.saturating_sub(1);
-                tree.fed.remove(&member);
-            }
-            None => {}
-        }
-        self.sink(stripe, member, NOWHERE);
-    }
-
-    /// Notes how deep a member is by now, and all below it.
-    fn sink(&mut self, stripe: usize, member: SocketAddr, depth: u32) {
-        let mut todo = vec![(member, depth)];
-        while let Some((member, depth)) = todo.pop() {
-            self.unindex(stripe, member);
-            if let Some(node) = self.stripes[stripe].nodes.get_mut(&member) {
-                node.depth = depth;
-                let below = if depth == NOWHERE { NOWHERE } else { depth + 1 };
-                todo.extend(node.children.iter().map(|child| (*child, below)));
-            }
-            self.index(stripe, member);
-        }
-    }
-
-    fn use_slots(&mut self, member: SocketAddr, more: isize) {
-        if let Some(slots) = self.members.get_mut(&member) {
-            slots.used = slots.used.saturating_add_signed(more);
-            self.index_everywhere(member);
-        }
-    }
-
-    fn index_everywhere(&mut self, member: SocketAddr) {
-        for stripe in 0..self.stripes.len() {
-            self.unindex(stripe, member);
-            self.index(stripe, member);
-        }
-    }
-
-    /// Notes where a member could take another child.
-    fn index(&mut self, stripe: usize, member: SocketAddr) {
-        let Some(slots) = self.members.get(&member) else { return };
-        let carries = slots.stripe == stripe;
-        let Some(node) = self.stripes[stripe].nodes.get(&member).filter(|node| node.depth != NOWHERE) else {
-            return;
-        };
-        let entry = (node.depth, member);
-        let free = slots.used < slots.most;
-        let crowded =
-            carries && slots.most > 0 && node.children.iter().any(|child| !self.carries(stripe, *child));
-        let tree = &mut self.stripes[stripe];
-        if free {
-            tree.open[usize::from(!carries)].insert(entry);
-        }
-        if crowded {
-            tree.crowded.insert(entry);
-        }
-    }
-
-    fn unindex(&mut self, stripe: usize, member: SocketAddr) {
-        let tree = &mut self.stripes[stripe];
-        let Some(entry) = tree.nodes.get(&member).map(|node| (node.depth, member)) else { return };
-        let [carriers, others] = &mut tree.open;
-        for set in [carriers, others, &mut tree.crowded] {
-            set.remove(&entry);
-        }
     }
 }
 
@@ -318,66 +271,5 @@ const NOWHERE: u32 = u32::MAX;
 const DEEPEST: usize = 1_000;
 /// So many misplaced children a new carrier takes at once.
 const ADOPTED: usize = 12;
-/// So many candidates are looked at before the splitter takes a member itself.
-const TRIED: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(n: u32) -> SocketAddr {
-        let [_, a, b, c] = n.to_be_bytes();
-        ([10, a, b, c], 1).into()
-    }
-
-    fn depth(trees: &Trees) -> u32 {
-        trees.stripes.iter().flat_map(|tree| tree.nodes.values().map(|node| node.depth)).max().unwrap_or(0)
-    }
-
-    fn used(trees: &Trees) -> usize {
-        trees.members.values().map(|slots| slots.used).sum()
-    }
-
-    #[test]
-    fn trees_stay_flat_and_nobody_uploads_more_than_its_slots() {
-        let mut trees = Trees::new(8, 1);
-        for n in 0..5_000 {
-            trees.add(at(n), 10);
-            let fed: usize = (0..8).map(|stripe| trees.roots(stripe).count()).sum();
-            assert!(fed <= 10, "the splitter feeds {fed} where there are {n}");
-        }
-        assert!(depth(&trees) <= 10, "{}", depth(&trees));
-        assert!(trees.members.values().all(|slots| slots.used <= 10));
-    }
-
-    #[test]
-    fn everybody_keeps_a_way_to_the_splitter_while_members_come_and_go() {
-        let mut trees = Trees::new(8, 2);
-        let mut chance = 1u64;
-        let mut next = |end: u64| {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (chance >> 33) % end
-        };
-        for _ in 0..3_000 {
-            let member = at(next(300) as u32);
-            match next(3) {
-                0 => drop(trees.remove(member)),
-                1 if trees.members.contains_key(&member) => drop(trees.change(next(8) as usize, member)),
-                _ if !trees.members.contains_key(&member) => drop(trees.add(member, next(12) as usize)),
-                _ => {}
-            }
-            for stripe in 0..8 {
-                let tree = &trees.stripes[stripe];
-                assert_eq!(tree.nodes.len(), trees.members.len());
-                let roots = tree.nodes.values().filter(|node| node.parent.is_none()).count();
-                assert_eq!(roots, tree.roots);
-                for (member, node) in &tree.nodes {
-                    let above = node.parent.map_or(0, |parent| tree.nodes[&parent].depth);
-                    assert_eq!(node.depth, above + 1, "{member}");
-                }
-            }
-            let fed: usize = trees.stripes.iter().map(|tree| tree.roots).sum();
-            assert_eq!(used(&trees) + fed, 8 * trees.members.len());
-        }
-    }
-}
+/// So many who wait are looked at each time, in each stripe.
+const SEATED: usize = 32;

@@ -79,7 +79,8 @@ pub enum Message {
     Parent {
         /// Which stripe.
         stripe: u8,
-        /// The parent; an unspecified address is the splitter, whatever it is called.
+        /// The parent; an unspecified address is the splitter, whatever it is called; the peer's own is nobody: it is to
+        /// wait until somebody has room.
         parent: SocketAddr,
         /// What makes the parent listen.
         ticket: Ticket,

@@ -142,6 +142,7 @@ fn figures(scenario: &Scenario, book: &Book, totals: &Totals) -> BTreeMap<&'stat
         ("source.unrepaired", source.unrepaired as f64),
         ("source.moved", source.moved as f64),
         ("source.distrusted", source.distrusted as f64),
+        ("source.waiting", source.waiting as f64),
         ("peer.upload.mean", book.upload.mean() / 1e3),
         ("peer.upload.p50", upload(0.5)),
         ("peer.upload.p99", upload(0.99)),

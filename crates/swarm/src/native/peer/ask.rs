@@ -46,14 +46,20 @@ impl Peer {
         }
         let (playout, splitter) = (&self.playout, self.config.splitter);
         self.missing.forget(|number| playout.has(number));
+        let (highest, stripes) = (self.highest, self.stripes.len() as u64);
         let parents: Vec<_> =
             self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
         let others: Vec<_> = parents.iter().flatten().copied().filter(|parent| *parent != splitter).collect();
         let mut asks = BTreeMap::<SocketAddr, Vec<u64>>::new();
         for (number, tries) in self.missing.due(now) {
-            let own = parents.get((number % parents.len().max(1) as u64) as usize).copied().flatten();
+            let stripe = number.checked_rem(stripes).map_or(0, |stripe| stripe as usize);
+            let own = parents.get(stripe).copied().flatten();
+            let doubtful = || self.stripes[stripe].is_doubtful(now, highest, stripes);
+            let own = own.filter(|own| *own == splitter || !doubtful());
             let any = others.get(self.chance.below(others.len() as u32) as usize).copied();
             let asked = match tries {
+                // Nobody else has what the splitter did not get here, and many may hang on it.
+                _ if own == Some(splitter) => own,
                 0 => own.or(any),
                 tries if tries % 2 == 1 && tries > 1 => Some(splitter),
                 _ => any,

@@ -12,7 +12,9 @@ use std::{
 pub(super) struct Stripe {
     pub(super) parent: Option<(SocketAddr, Ticket)>,
     /// The newest number that came from the parent.
-    pub(super) newest: Option<u64>,
+    newest: Option<u64>,
+    /// How many later ones of other stripes are here before one of this, of late at most.
+    late: u64,
     heard: Instant,
     /// Whether nothing came from this parent yet: the wish may be lost, and is said again.
     pub(super) fresh: bool,
@@ -22,16 +24,27 @@ pub(super) struct Stripe {
 
 impl Stripe {
     pub(super) fn new(now: Instant) -> Stripe {
-        Stripe { parent: None, newest: None, heard: now, fresh: true, forged: 0 }
+        Stripe { parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0 }
     }
 
-    /// A chunk of this stripe came. From the parent, it gives the newest before it.
-    pub(super) fn note(&mut self, now: Instant, from: SocketAddr, number: u64) -> Option<u64> {
+    /// The same from another parent, which is not there yet.
+    pub(super) fn of_another(&self, now: Instant) -> Stripe {
+        Stripe { newest: self.newest, late: self.late, ..Stripe::new(now) }
+    }
+
+    /// Whether this is its parent.
+    pub(super) fn is_from(&self, parent: SocketAddr) -> bool {
+        self.parent.is_some_and(|(known, _)| known == parent)
+    }
+
+    /// A chunk of this stripe came, when the highest of all was `highest`. From the parent, it gives the newest before it.
+    pub(super) fn note(&mut self, now: Instant, from: SocketAddr, number: u64, highest: u64) -> Option<u64> {
         let is_parent = self.parent.is_none_or(|(parent, _)| parent == from);
         if !is_parent {
             return None;
         }
         (self.heard, self.fresh) = (now, false);
+        self.late = (self.late - self.late / 8).max(highest.saturating_sub(number));
         let before = self.newest;
         self.newest = Some(before.map_or(number, |before| before.max(number)));
         before.filter(|before| *before < number)
@@ -40,6 +53,22 @@ impl Stripe {
     /// A forged chunk came from `from`.
     pub(super) fn accuse(&mut self, from: SocketAddr) {
         self.forged += u32::from(self.parent.is_some_and(|(parent, _)| parent == from));
+    }
+
+    /// Whether a chunk of this stripe should be here by now, as the others go: where its parent seems to be gone, by how
+    /// late it was of late.
+    pub(super) fn should_have(&self, now: Instant, number: u64, highest: u64, stripes: u64) -> bool {
+        let late = match self.is_doubtful(now, highest, stripes) {
+            true => self.late.min(stripes * 2) + 2,
+            false => stripes * 3,
+        };
+        number + late <= highest
+    }
+
+    /// Whether two chunks in a row did not come: to ask the parent for them is likely in vain.
+    pub(super) fn is_doubtful(&self, now: Instant, highest: u64, stripes: u64) -> bool {
+        self.is_quiet(now)
+            && highest.saturating_sub(self.newest.unwrap_or(0)) >= 2 * stripes + self.late.min(stripes)
     }
 
     /// Whether nothing came for so long that the parent may have forgotten this child.
@@ -147,7 +176,7 @@ impl Child {
 const SILENCE: Duration = Duration::from_millis(400);
 const QUIET: Duration = Duration::from_millis(250);
 /// Where packets are lost here and there, so many chunks of a stripe in a row are not.
-const ROUNDS: u64 = 6;
+const ROUNDS: u64 = 5;
 const FORGED: u32 = 2;
 /// A child that does not renew its wish for so long is gone: three times missed.
 const DEAD: Duration = Duration::from_millis(2_000);

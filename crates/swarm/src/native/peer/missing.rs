@@ -28,6 +28,15 @@ impl Missing {
         }
     }
 
+    /// There is somebody new to ask for these, who is told first who asks.
+    pub(super) fn ask_again(&mut self, now: Instant, which: impl Fn(u64) -> bool) {
+        let next = now + GRACE;
+        for (_, ask) in self.asks.iter_mut().filter(|(number, _)| which(**number)) {
+            *ask = Ask { next, tries: 0 };
+            self.soonest = Some(self.soonest.map_or(next, |soonest| soonest.min(next)));
+        }
+    }
+
     pub(super) fn found(&mut self, number: u64) {
         self.asks.remove(&number);
     }

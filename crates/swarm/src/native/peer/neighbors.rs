@@ -10,10 +10,14 @@ impl Peer {
         }
         let parent = if parent.ip().is_unspecified() { self.config.splitter } else { parent };
         self.unsubscribe(stripe);
-        let newest = self.stripes[stripe].newest;
-        self.stripes[stripe] = Stripe::new(now);
-        (self.stripes[stripe].parent, self.stripes[stripe].newest) = (Some((parent, ticket)), newest);
+        self.stripes[stripe] = self.stripes[stripe].of_another(now);
+        if matches!(self.phase, Phase::Member { me, .. } if me == parent) {
+            return;
+        }
+        self.stripes[stripe].parent = Some((parent, ticket));
         self.subscribe(stripe);
+        self.missing
+            .ask_again(now, |number| number.checked_rem(self.stripes.len() as u64) == Some(stripe as u64));
         if self.entry != NONE && self.playout.next().is_none() {
             // What came since then is with the parent; the entry itself is asked for again where that did not help.
             self.say(parent, &Message::Backlog { stripe: stripe as u8, from: self.entry });

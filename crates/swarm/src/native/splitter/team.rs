@@ -54,6 +54,12 @@ impl Dealt {
         self.0.push_back((first, now));
     }
 
+    /// The first chunk that was dealt at that time or later.
+    pub(super) fn first_since(&self, when: Instant) -> Option<u64> {
+        let at = self.0.partition_point(|(_, dealt)| *dealt < when);
+        self.0.get(at).map(|(first, _)| *first)
+    }
+
     fn age(&self, number: u64, now: Instant) -> Option<Duration> {
         let after = self.0.partition_point(|(first, _)| *first <= number);
         let (_, when) = self.0.get(after.checked_sub(1)?)?;
@@ -85,7 +91,7 @@ impl Splitter {
                 Member {
                     endpoint: *endpoint,
                     monitor: member.monitor,
-                    origin: stripes - parents.values().sum::<usize>(),
+                    origin: (0..stripes).filter(|stripe| self.trees.is_root(*stripe, *endpoint)).count(),
                     depth: (0..stripes).map(|stripe| self.trees.depth(stripe, *endpoint)).max().unwrap_or(0),
                     parents,
                     children: 0,
