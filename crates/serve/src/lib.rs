@@ -56,7 +56,7 @@ pub mod teams;
 pub mod tls;
 pub mod ui;
 pub mod webrtc;
-mod websocket;
+pub mod websocket;
 pub mod xml;
 
 pub use config::Config;

@@ -4,6 +4,8 @@ mod blocks;
 mod call;
 mod control;
 mod latest;
+mod pictures;
 
 pub use blocks::Counts;
 pub use call::{CompatCall, Config, Stats};
+pub use pictures::{PicturesConfig, PicturesStats, RawPictures};

@@ -115,6 +115,11 @@ impl Pictures {
         Some(f64::from(time.wrapping_sub(frame as u32) as i32) / rate - (now - at))
     }
 
+    /// Seconds of sound that were captured, and as many that were played, so far.
+    pub fn position(&self) -> f64 {
+        self.frames as f64 / self.rate
+    }
+
     /// A picture could not be drawn.
     pub fn lost(&mut self) {
         self.receiving.give_up();
