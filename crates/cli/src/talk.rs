@@ -11,6 +11,7 @@ mod room_screen;
 mod screen;
 mod seminar;
 mod spectrum;
+mod video;
 
 use crate::{exit, output::Console, run};
 use anyhow::{Context, Result, bail};
@@ -65,6 +66,8 @@ pub struct Talk {
     compat: Option<Layer>,
     #[command(flatten)]
     native: native::Options,
+    #[command(flatten)]
+    video: video::Options,
     #[command(flatten)]
     seminar: Seminar,
 }
@@ -121,6 +124,8 @@ struct Seminar {
     /// Show the sound cards and end
     #[arg(long)]
     list_devices: bool,
+    #[command(flatten)]
+    video: video::RawOptions,
 }
 
 impl Talk {
@@ -165,10 +170,18 @@ impl Talk {
         let shows = self.seminar.show_samples.then_some(codec.frames);
         let desk = Desk::new(source, sink, tail, shows);
         seminar::opening(console, &self, &call);
+        let mut pictures = video::Raw::begin(&self.video, &self.seminar.video, layer, peer, console)?;
         let mut feedback = Feedback::new(console, self.output == "-", &self.seminar);
         let tell = |call: &CompatCall, desk: &Desk, elapsed| feedback.cycle(call.stats(), desk, elapsed);
-        let desk = drive(call, desk, socket, time, stop, |_| true, |_| (), tell)?;
+        let mut position = 0.0;
+        let each = |call: &mut CompatCall| {
+            position = call.stats().sent as f64 * codec.frames as f64 / f64::from(codec.rate);
+            pictures.iter_mut().for_each(|pictures| pictures.turn(position));
+            true
+        };
+        let desk = drive(call, desk, socket, time, stop, each, |_| (), tell)?;
         feedback.end();
+        pictures.map_or(Ok(()), |pictures| pictures.finish(position))?;
         desk.finish()
     }
 

@@ -1,6 +1,6 @@
 //! Calls with oneself: to hear whether everything works, and to measure how long it takes.
 
-use super::{Talk, desk::Desk, keyring, native, screen::Screen};
+use super::{Talk, desk::Desk, keyring, native, screen::Screen, video::Video};
 use crate::exit;
 use crate::output::Console;
 use anyhow::{Context, Result};
@@ -56,7 +56,7 @@ pub fn echo(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     let tail = 2 * u64::from(rendition.rate) / u64::from(rendition.frames);
     let desk = Desk::new(source, sink, tail, None);
     let time = talk.duration()?;
-    let desk = native::talk_on(call, desk, near, (time, Some(there)), stop, &mut screen)?;
+    let desk = native::talk_on(call, desk, near, (time, Some(there)), stop, &mut screen, Video::none())?;
     screen.end();
     desk.finish()
 }

@@ -1,6 +1,6 @@
 //! The native call, from what was typed to the devices and the socket.
 
-use super::{Talk, desk::Desk, drive, keyring, screen::Screen};
+use super::{Talk, desk::Desk, drive, keyring, screen::Screen, video::Video};
 use crate::output::Console;
 use crate::{exit, run};
 use anyhow::{Context, Result, anyhow};
@@ -175,6 +175,7 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     let form = form(rendition);
     let (source, sink) = (Source::open(&talk.input, form)?, Sink::open(&talk.output, form)?);
     config.place = options.place(&source, &sink);
+    config.pictures = talk.video.bitrate();
     let mut call = NativeCall::new(config, keyring::chance()?).context("no such rendition")?;
     call.mute(options.muted);
     let time = talk.duration()?;
@@ -189,7 +190,8 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     if options.identity.is_some() {
         console.say(format!("this end's key is {key}"));
     }
-    let desk = talk_on(call, desk, socket, (time, peer), stop, &mut screen)?;
+    let video = Video::begin(&talk.video, console)?;
+    let desk = talk_on(call, desk, socket, (time, peer), stop, &mut screen, video)?;
     screen.end();
     desk.finish()
 }
@@ -202,6 +204,7 @@ pub fn talk_on(
     (time, peer): (Option<Duration>, Option<SocketAddr>),
     stop: &AtomicBool,
     screen: &mut Screen,
+    mut video: Video,
 ) -> Result<Desk> {
     let keys = run::Keys::begin();
     let mut end = None;
@@ -214,6 +217,7 @@ pub fn talk_on(
             let over = time.is_none() && peer.is_some() && told == Told::HungUp;
             end = end.take().or(ends.map(Err)).or(over.then_some(Ok(())));
         }
+        video.turn(call);
         for key in keys.iter().flat_map(run::Keys::pressed) {
             if key.eq_ignore_ascii_case(&b'q') {
                 end = Some(Ok(()));
@@ -221,13 +225,19 @@ pub fn talk_on(
             screen.key(key, call);
         }
         if last.elapsed() >= SHOWN {
+            screen.pictures(video.statistics(call));
             screen.show(call, last.elapsed());
             last = Instant::now();
         }
         end.is_none()
     };
-    let farewell = |call: &mut NativeCall| call.hang_up();
+    let mut position = 0.0;
+    let farewell = |call: &mut NativeCall| {
+        position = call.see().position();
+        call.hang_up();
+    };
     let desk = drive(call, desk, socket, time, stop, each, farewell, |_, _, _| ())?;
+    video.finish(position)?;
     match end {
         Some(Err(why)) => Err(why.into()),
         None if !connected && peer.is_some() && time.is_some() => {
@@ -271,7 +281,7 @@ impl Options {
 }
 
 /// `96k`, `128000`.
-fn bits(typed: &str) -> Result<u32> {
+pub fn bits(typed: &str) -> Result<u32> {
     let (number, unit) = match typed.strip_suffix(['k', 'K']) {
         Some(number) => (number, 1_000.0),
         None => (typed, 1.0),

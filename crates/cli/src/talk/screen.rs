@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::output::Console;
 use levada_talk::native::{NativeCall, Stats, Told, opinion};
 use levada_talk::secure::{Event, Reason};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ pub struct Screen {
     /// Smoothed, in kbit/s: sent and received.
     rates: [f64; 2],
     peer: Option<SocketAddr>,
+    pictures: Value,
 }
 
 impl Screen {
@@ -37,7 +38,13 @@ impl Screen {
             stats: Stats::default(),
             rates: [0.0; 2],
             peer: None,
+            pictures: Value::Null,
         }
+    }
+
+    /// What became of pictures.
+    pub fn pictures(&mut self, pictures: Value) {
+        self.pictures = pictures;
     }
 
     /// Something happened; what ends the call, where it does.
@@ -184,7 +191,7 @@ impl Screen {
             "sent": stats.sent, "sent_kbps": self.rates[0], "received": stats.received, "received_kbps": self.rates[1],
             "refused": stats.refused, "may_send_kbps": stats.rate / 1e3, "copies": plan.map(|plan| plan.copies),
             "levels": stats.levels, "heard": frames.heard, "missing": frames.missing, "late": frames.late,
-            "stretched": frames.stretched, "shortened": frames.shortened, "resyncs": frames.resyncs,
+            "stretched": frames.stretched, "shortened": frames.shortened, "resyncs": frames.resyncs, "video": self.pictures,
         });
         self.console.statistics(&line, self.on_stderr);
     }

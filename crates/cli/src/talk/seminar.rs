@@ -2,6 +2,7 @@
 
 use super::Talk;
 use crate::output::Console;
+use levada_codec::compat::Layer;
 use levada_talk::compat::CompatCall;
 use std::ffi::OsString;
 
@@ -13,12 +14,24 @@ pub fn spelling(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let Some(verb) = verb.map(|place| place + 1).filter(|place| typed[*place] == "talk") else {
         return typed;
     };
+    let pictures = typed.iter().enumerate().any(|(place, word)| {
+        let word = word.to_string_lossy();
+        let is_value = place > 0 && typed[place - 1] == "--compat";
+        let named = word.strip_prefix("--compat=").or(is_value.then_some(&*word));
+        matches!(named.map(str::parse), Some(Ok(Layer::MinimalVideo | Layer::MinimalVideoBlocks)))
+    });
     for place in verb + 1..typed.len() {
         let next = typed.get(place + 1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
         let word = typed[place].to_string_lossy().into_owned();
         let is_number = next.parse::<f64>().is_ok();
         let ours = match word.as_str() {
             "-q" if is_number => "--minimal-quantization-step-size".into(),
+            "-lvp" => "--listening-video-port".into(),
+            "-dvp" => "--destination-video-port".into(),
+            "-v" if pictures && is_number => "--video-payload-size".into(),
+            "-w" if pictures && is_number => "--width".into(),
+            "-g" if pictures && is_number => "--height".into(),
+            "-z" if pictures && is_number => "--fps".into(),
             _ if word.starts_with("--") => match word.split_once('=') {
                 Some((name, value)) => format!("{}={value}", name.replace('_', "-")),
                 None => word.replace('_', "-"),
@@ -58,6 +71,9 @@ pub fn opening(console: Console, talk: &Talk, call: &CompatCall) {
     if codec.layer.is_wavelet() {
         console.say(format!("wavelet_name={}, levels={}", codec.wavelet, codec.levels));
     }
+    if matches!(codec.layer, Layer::MinimalVideo | Layer::MinimalVideoBlocks) {
+        said.video.opening(console);
+    }
     console.say("\nUsing device:\n");
     console.say(format!("< {}\n> {}", talk.input, talk.output));
     console.say(format!("\nchunk_time = {} seconds", codec.frames as f64 / rate));
@@ -85,6 +101,14 @@ mod tests {
             spelled("levada talk h -q 64 --show_stats -b 300 --listening_port=4_5"),
             "levada talk h --minimal-quantization-step-size 64 --show-stats -b 300 --listening-port=4_5"
         );
+        assert_eq!(
+            spelled(
+                "levada talk h --compat minimal_video -w 160 -g 120 -z 15 -v 500 -lvp 1 -dvp 2 --camera_index 0"
+            ),
+            "levada talk h --compat minimal_video --width 160 --height 120 --fps 15 --video-payload-size 500 \
+             --listening-video-port 1 --destination-video-port 2 --camera-index 0"
+        );
+        assert_eq!(spelled("levada talk h --compat dwt -w db3"), "levada talk h --compat dwt -w db3");
         assert_eq!(spelled("levada -q talk h"), "levada -q talk h");
         assert_eq!(spelled("levada push -q 64 --show_stats"), "levada push -q 64 --show_stats");
     }
