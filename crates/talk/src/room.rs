@@ -12,6 +12,7 @@ mod member;
 mod noise;
 mod other;
 mod pair;
+mod report;
 mod seal;
 mod speak;
 mod told;

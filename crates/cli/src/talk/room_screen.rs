@@ -192,7 +192,7 @@ impl RoomScreen {
             "seconds": self.began.elapsed().as_secs_f64(), "room": member.config().room.as_str(), "number": member.number(),
             "muted": member.is_muted(), "sealed": member.is_sealed(), "opus": member.mode().opus, "safety": self.safety,
             "sent": stats.sent, "sent_kbps": self.rates[0], "received": stats.received, "received_kbps": self.rates[1],
-            "refused": stats.refused, "round_trip": stats.rtt, "capture": stats.capture, "levels": stats.levels,
+            "may_say_kbps": stats.rate / 1e3, "refused": stats.refused, "round_trip": stats.rtt, "capture": stats.capture, "levels": stats.levels,
             "heard": heard, "missing": missing, "late": late, "participants": participants,
         });
         self.console.statistics(&line, self.on_stderr);

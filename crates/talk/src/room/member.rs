@@ -4,6 +4,7 @@ use super::join::{Step, Way};
 use super::noise::Psk;
 use super::other::{Ear, Other};
 use super::pair::{Happened, Own, Pair};
+use super::report::Report;
 use super::seal;
 use super::speak::{OPUS, RATE, Speaker};
 use super::told::{Stats, Told, Voice};
@@ -54,6 +55,8 @@ pub struct Member {
     others: BTreeMap<u8, Other>,
     speaker: Speaker,
     near: Near,
+    /// When the others were told last what came of them.
+    reported: Option<Instant>,
     over: bool,
     was_in: bool,
     began: Option<Instant>,
@@ -85,6 +88,7 @@ impl Member {
             roster: None,
             first: None,
             others: BTreeMap::new(),
+            reported: None,
             over: false,
             was_in: false,
             began: None,
@@ -114,7 +118,7 @@ impl Member {
         let delay = usize::from(frames) + codec.delay(usize::from(frames));
         let rtt = self.way.rtt().map_or(0.0, |rtt| rtt.as_secs_f64());
         let capture = delay as f64 / f64::from(rate) + self.near.delay();
-        Stats { rtt, capture, ..self.stats }
+        Stats { rtt, capture, rate: f64::from(self.speaker.bits()), ..self.stats }
     }
 
     /// The others, in the order of their numbers.
@@ -275,6 +279,7 @@ impl Member {
             if let Some(key) = brought.key {
                 other.openers.add(key);
             }
+            brought.report.into_iter().for_each(|report| self.speaker.report(now, report));
             brought.happened
         });
         match told {
@@ -339,11 +344,37 @@ impl Member {
         let bodies: Vec<_> =
             self.others.iter_mut().filter_map(|(to, other)| Some((*to, other.pair.wake(now)?))).collect();
         bodies.into_iter().for_each(|(to, body)| self.say(to, &body));
+        self.report(now);
+        self.speaker.wake(now);
+        let (coded, wanted) = (self.speaker.key(), self.speaker.wants(self.mode().opus));
+        if coded.is_some_and(|key| key.rendition != wanted) {
+            self.renew(now);
+        }
         if let Some(awaited) = self.speaker.awaited() {
             let mut met = self.others.values().filter(|other| other.pair.is_met());
             let all = met.all(|other| other.pair.has() == Some(awaited));
             self.speaker.advance(now, all);
         }
+    }
+
+    /// Tells the others once a second what came of them.
+    fn report(&mut self, now: Instant) {
+        if self.reported.is_some_and(|at| now.duration_since(at) < REPORT) {
+            return;
+        }
+        self.reported = Some(now);
+        let reports: Vec<_> =
+            self.others.iter_mut().filter_map(|(of, other)| Some((*of, other.report()?))).collect();
+        // where all come over one thin link of ours, chance or rhythm may let it drop those of one alone: all are to say less
+        let all: Vec<Report> = reports.iter().map(|(_, report)| *report).collect();
+        let share = Report::share(&all);
+        let bodies: Vec<_> = reports
+            .into_iter()
+            .filter_map(|(to, report)| {
+                Some((to, self.others.get_mut(&to)?.pair.report(report.at_most(share))?))
+            })
+            .collect();
+        bodies.into_iter().for_each(|(to, body)| self.say(to, &body));
     }
 
     fn since(&mut self, now: Instant) -> f64 {
@@ -464,6 +495,8 @@ fn draw(chance: &mut blake3::OutputReader) -> u64 {
     u64::from_be_bytes(drawn).max(1)
 }
 
+/// How often it is told what came.
+const REPORT: Duration = Duration::from_secs(1);
 /// Whoever is not asked for a block so long was asleep.
 const SLEPT: f64 = 0.4;
 const OUTGOING: usize = 256;

@@ -1,6 +1,7 @@
 //! Another participant, as one of a room knows it: what it is called, the keys of what it says, and its sound.
 
 use super::pair::Pair;
+use super::report::{Report, Tally};
 use super::seal::Openers;
 use super::told::Person;
 use crate::native::{Playout, Rendition};
@@ -21,7 +22,7 @@ pub struct Other {
     rendition: Option<Rendition>,
     /// Frames that did not open.
     pub refused: u64,
-    pub received: u64,
+    pub tally: Tally,
     /// Its loudest sample of the last block; 1 is full scale.
     pub level: f32,
 }
@@ -46,7 +47,7 @@ impl Other {
             playout: None,
             rendition: None,
             refused: 0,
-            received: 0,
+            tally: Tally::default(),
             level: 0.0,
         }
     }
@@ -65,7 +66,7 @@ impl Other {
 
     /// A frame of its sound, opened.
     pub fn put(&mut self, now: f64, ear: Ear, rendition: Rendition, counter: u32, sound: Bytes) {
-        self.received += 1;
+        self.tally.note(counter);
         if self.playout.is_none() {
             // whatever its blocks are, ours are as long as this: PCM has all lengths
             let own = Rendition { codec: Codec::Pcm, frames: ear.frames, rate: ear.rate };
@@ -86,6 +87,12 @@ impl Other {
         let loudest = block.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0);
         self.level = f32::from(loudest) / 32_768.0;
         sum.iter_mut().zip(block).for_each(|(sum, x)| *sum += i32::from(*x));
+    }
+
+    /// What is to be told to it of its sound.
+    pub fn report(&mut self) -> Option<Report> {
+        let queue = self.playout.as_ref().map_or(0.0, |playout| playout.jitter().rise());
+        self.tally.report(queue)
     }
 
     pub fn set_late(&mut self, late: f64) {

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! 1, 2, 3   session 4 | message of the handshake
-//! 4         session 4 | number 4 | sealed: 1 key: generation, key 32, rendition; 2 have: generation
+//! 4         session 4 | number 4 | sealed: 1 key: generation, key 32, rendition; 2 have: generation; 3 heard: said 2, came 2, queue 2
 //! 5         session 4 | why
 //! ```
 //!
 //! The lower number begins. Whatever may be lost is said again until the other's next word comes.
 
 use super::noise::{self, Agreed, Handshake, Psk, TAG};
+use super::report::Report;
 use super::seal::SenderKey;
 use crate::secure::{Identity, PublicKey, Window, Words};
 use aes_gcm::Aes256Gcm;
@@ -99,6 +100,7 @@ pub enum Reason {
 pub struct Brought {
     pub happened: Option<Happened>,
     pub key: Option<SenderKey>,
+    pub report: Option<Report>,
 }
 
 impl Pair {
@@ -144,6 +146,19 @@ impl Pair {
         self.offer = Some(key);
         if self.is_met() {
             (self.again, self.pause) = (Some(now), FIRST);
+        }
+    }
+
+    /// What is to be said of the other's sound.
+    pub fn report(&mut self, report: Report) -> Option<Vec<u8>> {
+        let session = self.session;
+        match &mut self.state {
+            State::Agreed(channel) if channel.third.is_none() => {
+                let mut said = vec![3];
+                report.write(&mut said);
+                channel.seal(session, &said)
+            }
+            _ => None,
         }
     }
 
@@ -256,7 +271,7 @@ impl Pair {
         if !own.lets_in(agreed.key) {
             answers.push([head(5, self.session), vec![3]].concat());
             self.state = State::Refused;
-            return Some(Brought { happened: Some(Happened::Refused(Reason::Unknown)), key: None });
+            return Some(Brought::refused(Reason::Unknown));
         }
         answers.push(third.clone());
         (self.again, self.pause) = (Some(now + FIRST), FIRST);
@@ -282,18 +297,18 @@ impl Pair {
         let Some((name, agreed)) = handshake.read(message).and_then(|name| Some((name, handshake.finish()?)))
         else {
             answers.push(refuse(1));
-            return Some(Brought { happened: Some(Happened::Refused(Reason::Secret)), key: None });
+            return Some(Brought::refused(Reason::Secret));
         };
         if !own.lets_in(agreed.key) {
             answers.push(refuse(3));
-            return Some(Brought { happened: Some(Happened::Refused(Reason::Unknown)), key: None });
+            return Some(Brought::refused(Reason::Unknown));
         }
         let mut channel = Channel::new(agreed, name);
         let happened = channel.told.take();
         self.state = State::Agreed(channel.into());
         // by our key it sees that we agree
         (self.again, self.pause) = (Some(now), FIRST);
-        Some(Brought { happened, key: None })
+        Some(Brought { happened, ..Brought::default() })
     }
 
     fn sealed(&mut self, now: Instant, rest: &[u8], answers: &mut Vec<Vec<u8>>) -> Option<Brought> {
@@ -303,7 +318,7 @@ impl Pair {
         if channel.third.take().is_some() {
             (self.again, self.pause) = (Some(now), FIRST);
         }
-        let mut brought = Brought { happened: channel.told.take(), key: None };
+        let mut brought = Brought { happened: channel.told.take(), ..Brought::default() };
         match said.split_first() {
             Some((1, key)) => {
                 if let Some(key) = SenderKey::read(key) {
@@ -317,6 +332,7 @@ impl Pair {
                     self.offer = None;
                 }
             }
+            Some((3, report)) => brought.report = Report::read(report),
             _ => {} // what others may have to say one day
         }
         Some(brought)
@@ -335,7 +351,13 @@ impl Pair {
         self.state = State::Refused;
         self.again = None;
         let reason = if rest == [3] { Reason::Stranger } else { Reason::Secret };
-        Some(Brought { happened: Some(Happened::Refused(reason)), key: None })
+        Some(Brought::refused(reason))
+    }
+}
+
+impl Brought {
+    fn refused(reason: Reason) -> Brought {
+        Brought { happened: Some(Happened::Refused(reason)), ..Brought::default() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one says to all others: blocks of sound, coded as the room has it, sealed with a key that changes with who is there.
 
+use super::report::{Pace, Report};
 use super::seal::{self, Sealer, SenderKey};
 use crate::native::Rendition;
 use levada_codec::packet::{Codec, Encoder};
@@ -9,8 +10,7 @@ use std::time::{Duration, Instant};
 pub struct Speaker {
     /// How sound is coded where all can hear that.
     own: Rendition,
-    /// Bits a second.
-    bits: u32,
+    pace: Pace,
     encoder: Encoder,
     /// What that makes.
     rendition: Rendition,
@@ -39,7 +39,7 @@ impl Speaker {
         let encoder = Encoder::new(own.codec, usize::from(own.frames)).ok()?;
         Some(Speaker {
             own,
-            bits,
+            pace: Pace::new(bits),
             encoder,
             rendition: own,
             waiting: Vec::new(),
@@ -69,7 +69,22 @@ impl Speaker {
 
     /// What is coded by from the next key on: Opus for all, or one's own.
     pub fn wants(&self, opus: bool) -> Rendition {
-        if opus { OPUS } else { self.own }
+        let longer = Rendition { frames: 960.max(self.own.frames), ..self.own };
+        match () {
+            () if opus => OPUS,
+            () if self.pace.is_starved() && longer.code().is_some() && self.own.codec != Codec::Pcm => longer,
+            () => self.own,
+        }
+    }
+
+    /// Bits a second of sound, as much as comes through to all.
+    pub fn bits(&self) -> u32 {
+        self.pace.bits()
+    }
+
+    /// One of the others tells what came.
+    pub fn report(&mut self, now: Instant, report: Report) {
+        self.pace.report(now, report);
     }
 
     /// Another key, to be told to all others and used once they have it.
@@ -88,6 +103,11 @@ impl Speaker {
             self.code(sealer.key.rendition);
             self.using = Some(sealer);
         }
+    }
+
+    /// Time goes on.
+    pub fn wake(&mut self, now: Instant) {
+        self.pace.wake(now);
     }
 
     /// Whether what is said is not sealed from now on.
@@ -128,7 +148,7 @@ impl Speaker {
     }
 
     fn budget(&self) -> usize {
-        ((f64::from(self.bits) * self.rendition.period() / 8.0) as usize).clamp(8, MOST)
+        ((f64::from(self.pace.bits()) * self.rendition.period() / 8.0) as usize).clamp(8, MOST)
     }
 
     fn code(&mut self, rendition: Rendition) {

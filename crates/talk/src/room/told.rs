@@ -64,6 +64,8 @@ pub struct Stats {
     pub rtt: f64,
     /// Seconds from a sound's beginning to its datagram: block and codec.
     pub capture: f64,
+    /// Bits a second of sound that are said: as much as comes through to all.
+    pub rate: f64,
     /// The loudest sample of the last block captured, and played: 1 is full scale.
     pub levels: [f32; 2],
 }

@@ -4,5 +4,6 @@
 mod browsers;
 mod comings;
 mod house;
+mod limited;
 mod listening;
 mod three;
