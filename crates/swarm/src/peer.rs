@@ -67,6 +67,8 @@ pub struct Peer {
     phase: Phase,
     team: Option<Team>,
     chance: Chance,
+    /// The stream that stays open while it is in a team of wire B.
+    held: Option<StreamId>,
     streams: u32,
     out: VecDeque<Output<Event>>,
     tick: Instant,
@@ -140,6 +142,7 @@ impl Peer {
             phase: Phase::Waiting(now),
             team: None,
             chance: Chance::new(seed, 1),
+            held: None,
             streams: 0,
             out: VecDeque::new(),
             tick: now,
@@ -180,6 +183,7 @@ impl Peer {
 
     /// JOIN_TEAM: asks the splitter.
     fn join_team(&mut self, now: Instant) {
+        self.release();
         let ids = [StreamId::ours(self.streams), StreamId::ours(self.streams + 1)];
         self.streams = (self.streams + 2) & 0x7fff_ffff;
         let join = Join::new(&self.config, ids, now);
@@ -215,7 +219,17 @@ impl Peer {
         Team { dbs, chunk_size: welcome.chunk_size.into(), near: None, heard: now, flows: now }
     }
 
+    /// Closes the stream by which it joined, where that is open.
+    fn release(&mut self) {
+        if let Some(id) = self.held.take() {
+            self.out.push_back(Output::Send(Transmit::Stream { id, what: StreamOutput::Close }));
+        }
+    }
+
     fn joined(&mut self, head: Bytes) {
+        if let (Phase::Joining(join), Wire::B) = (&self.phase, self.config.wire) {
+            self.held = Some(join.stream());
+        }
         self.phase = Phase::Member;
         self.stats.joins += 1;
         let peers = self.team.as_ref().map_or(0, |team| team.dbs.team().count());
@@ -227,6 +241,7 @@ impl Peer {
     }
 
     fn left(&mut self) {
+        self.release();
         self.phase = Phase::Left;
         self.stats = Stats { neighbors: 0, ..self.stats() };
         self.team = None;
@@ -279,6 +294,7 @@ impl Peer {
             _ => {}
         }
         self.team = None;
+        self.release();
         self.phase = Phase::Waiting(now + AGAIN);
         self.out.push_back(Output::Event(Event::Refused));
     }
@@ -429,6 +445,11 @@ impl Machine for Peer {
                     join.handle(now, id, what);
                     self.steps();
                     self.speak();
+                }
+                _ if self.held == Some(id) => {
+                    if matches!(what, StreamInput::Closed(_)) {
+                        self.held = None;
+                    }
                 }
                 // Nobody has reason to open a stream to a peer.
                 _ if matches!(what, StreamInput::Opened { .. }) => {

@@ -1,6 +1,7 @@
 //! A splitter on a wire of the reference implementations: lets peers join, and deals them the stream.
 
 mod door;
+mod held;
 mod store;
 mod team;
 
@@ -10,6 +11,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use door::Door;
+use held::Held;
 use levada_link::{Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};
 use serde::Serialize;
 use std::{
@@ -56,6 +58,7 @@ pub struct Splitter {
     config: Config,
     head: Bytes,
     door: Door,
+    held: Held,
     team: Team,
     /// What is to become the next chunk.
     tail: BytesMut,
@@ -111,6 +114,7 @@ impl Splitter {
             config: Config { chunk_size: config.chunk_size.max(1), ..config },
             head: Bytes::new(),
             door: Door::default(),
+            held: Held::default(),
             tail: BytesMut::new(),
             number: ChunkNumber(0),
             out: VecDeque::new(),
@@ -168,6 +172,7 @@ impl Splitter {
         self.stats.rounds += 1;
         for gone in self.team.take_leaving() {
             self.send(gone, self.config.wire.dismissal());
+            self.release(gone);
             self.out.push_back(Output::Event(Event::Left(gone)));
         }
     }
@@ -218,7 +223,7 @@ impl Splitter {
         match datagram {
             Datagram::Hello => {
                 if let Some(id) = self.door.is_ready(from) {
-                    self.finish_joining(id);
+                    self.finish_joining(now, id);
                 } else if !self.team.lives(now, from) && self.config.wire == Wire::A {
                     // It takes itself for a member: of this splitter before it was started again, perhaps.
                     self.send(from, self.config.wire.dismissal());
@@ -246,6 +251,7 @@ impl Splitter {
         if let Some(expelled) = self.team.blame(sent.origin, sent.dealt, from) {
             self.stats.expelled += 1;
             self.send(expelled, self.config.wire.dismissal());
+            self.release(expelled);
             self.out.push_back(Output::Event(Event::Expelled(expelled)));
         }
         if self.stats.repaired * REPAIR_SHARE <= self.stats.chunks + REPAIR_BURST {
@@ -254,10 +260,20 @@ impl Splitter {
         }
     }
 
-    fn finish_joining(&mut self, id: StreamId) {
-        if let Some(peer) = self.door.finish(id) {
+    fn finish_joining(&mut self, now: Instant, id: StreamId) {
+        let Some(peer) = self.door.finish(id) else { return };
+        self.release(peer);
+        match self.config.wire {
+            Wire::A => self.stream(id, StreamOutput::Close),
+            Wire::B => self.held.hold(now, id, peer),
+        }
+        self.admit(peer);
+    }
+
+    /// Closes what a member that is none any longer has left open.
+    fn release(&mut self, peer: SocketAddr) {
+        for id in self.held.release(peer) {
             self.stream(id, StreamOutput::Close);
-            self.admit(peer);
         }
     }
 
@@ -273,19 +289,29 @@ impl Splitter {
             }
             StreamInput::Bytes(bytes) => match self.door.heard(id, &bytes) {
                 door::Said::Letter(peer) => self.serve_joining_peer(now, id, peer),
-                door::Said::Ready => self.finish_joining(id),
+                door::Said::Ready => self.finish_joining(now, id),
                 door::Said::Nothing => {}
             },
             // On wire A a reference peer closes when it has read all, and may do so before its hello is here.
-            StreamInput::Closed(_) if self.door.was_told(id) => self.finish_joining(id),
-            StreamInput::Closed(_) => self.door.forget(id),
+            StreamInput::Closed(_) if self.door.was_told(id) => {
+                self.finish_joining(now, id);
+                let _it_is_closed = self.held.ended(now, id);
+            }
+            StreamInput::Closed(_) => {
+                self.door.forget(id);
+                if let Some(dead) = self.held.ended(now, id)
+                    && self.team.take_out(dead)
+                {
+                    self.out.push_back(Output::Event(Event::Died(dead)));
+                }
+            }
         }
     }
 
     fn wake(&mut self, now: Instant) {
         for id in self.door.overdue(now) {
             match self.door.was_told(id) {
-                true => self.finish_joining(id),
+                true => self.finish_joining(now, id),
                 false => {
                     self.door.forget(id);
                     self.stream(id, StreamOutput::Close);

@@ -78,6 +78,34 @@ fn defect_6_a_crash_costs_less_than_the_references_thirty_chunks() {
     }
 }
 
+/// On wire B nobody shows by datagrams that it lives, and where the monitor dies as well nobody complains.
+#[test]
+fn members_of_wire_b_that_die_at_once_are_let_go_the_monitor_among_them() {
+    let mut team = Team::over(Wire::B, "delay=5ms", 13);
+    let monitor = team.monitor();
+    let peers: Vec<_> = (0..8).map(|_| team.peer()).collect();
+    team.play(ms(5_000), ms(20));
+    assert_eq!(team.splitter().members().len(), 9);
+    for dead in [monitor, peers[1], peers[4], peers[5], peers[7]] {
+        team.world.remove(dead);
+    }
+    team.play(ms(500), ms(20));
+    assert_eq!(team.splitter().members().len(), 4, "{:?}", team.events);
+    let before: Vec<_> = [0, 2, 3, 6].map(|at| team.heard[&peers[at]].lost).into();
+    team.play(ms(5_000), ms(20));
+    for (at, before) in [0, 2, 3, 6].into_iter().zip(before) {
+        let heard = &team.heard[&peers[at]];
+        assert!(heard.lost - before <= 30 && heard.joins == 1, "{} lost", heard.lost - before);
+        assert!(team.numbers(peers[at]).last().unwrap() + 140 > team.fed);
+    }
+    // Who comes back is a member like any other, and so is who only leaves and returns.
+    let (now, late) = (team.world.instant(), team.peer());
+    team.peer_at(peers[0]).leave(now);
+    team.play(ms(3_000), ms(20));
+    assert_eq!(team.splitter().members().len(), 4);
+    assert!(team.heard[&late].played > 50);
+}
+
 #[test]
 fn defect_12_a_team_crosses_the_wrap_of_sixteen_bits() {
     for wire in WIRES {

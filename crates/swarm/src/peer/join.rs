@@ -62,6 +62,11 @@ impl Join {
         }
     }
 
+    /// The stream to the splitter.
+    pub(super) fn stream(&self) -> StreamId {
+        self.splitter
+    }
+
     pub(super) fn poll(&mut self) -> Option<Step> {
         self.steps.pop_front()
     }
@@ -150,10 +155,11 @@ impl Join {
         if matches!(self.state, State::Fetching(_)) {
             self.say(self.source, StreamOutput::Close);
         }
-        if self.wire == Wire::B {
-            self.say(self.splitter, StreamOutput::Bytes(Bytes::copy_from_slice(&[b::READY])));
+        match self.wire {
+            Wire::A => self.say(self.splitter, StreamOutput::Close),
+            // It stays open: by its end the splitter knows of this peer's.
+            Wire::B => self.say(self.splitter, StreamOutput::Bytes(Bytes::copy_from_slice(&[b::READY]))),
         }
-        self.say(self.splitter, StreamOutput::Close);
         self.state = State::Over;
         self.steps.push_back(Step::Done(self.head.split().freeze()));
     }

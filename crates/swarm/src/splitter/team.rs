@@ -126,6 +126,13 @@ impl Team {
         dead
     }
 
+    /// Removes a member that is known to be dead; false for who is none, or was leaving.
+    pub(super) fn take_out(&mut self, peer: SocketAddr) -> bool {
+        let is_there = self.members.iter().any(|member| member.endpoint == peer && member.leaving.is_none());
+        self.remove(peer);
+        is_there
+    }
+
     pub(super) fn remembers(&self, peer: SocketAddr) -> bool {
         self.gone.contains(&peer)
     }
