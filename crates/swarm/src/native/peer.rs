@@ -25,6 +25,7 @@ use lan::Lan;
 use levada_link::{Chance, Input, Machine, Output, Transmit};
 use links::{Children, Stripe};
 use missing::Missing;
+pub use neighbors::Links;
 use proof::Proofs;
 pub use stats::Stats;
 use std::{

@@ -148,6 +148,11 @@ impl Children {
         children.filter(move |(_, child)| child.lives(now) && !child.muted).map(|((_, child), _)| *child)
     }
 
+    /// All of them, each as often as it has a stripe.
+    pub(super) fn all(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.0.keys().map(|(_, child)| *child)
+    }
+
     pub(super) fn has(&self, now: Instant, child: SocketAddr) -> bool {
         self.0.iter().any(|((_, known), state)| *known == child && state.lives(now))
     }

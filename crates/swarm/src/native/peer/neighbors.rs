@@ -1,8 +1,29 @@
 //! A peer's parents and children: taking them, keeping them, letting them go.
 
 use super::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Whom a peer gets stripes from, or gives them to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Links {
+    /// How many it gives.
+    pub gives: usize,
+    /// How many it gets.
+    pub gets: usize,
+}
 
 impl Peer {
+    /// Its neighbours, the splitter among them where that feeds it.
+    pub fn neighbors(&self) -> BTreeMap<SocketAddr, Links> {
+        let mut found = BTreeMap::<_, Links>::new();
+        for (parent, _) in self.stripes.iter().filter_map(|stripe| stripe.parent) {
+            found.entry(parent).or_default().gives += 1;
+        }
+        self.children.all().for_each(|child| found.entry(child).or_default().gets += 1);
+        found
+    }
+
     /// The splitter says from whom a stripe is to be had.
     pub(super) fn accept_parent(&mut self, now: Instant, stripe: usize, parent: SocketAddr, ticket: Ticket) {
         if stripe >= self.stripes.len() {
