@@ -58,6 +58,7 @@ impl Inflater {
     /// A block under the two codes.
     fn block(&self, bits: &mut Bits<'_>, out: &mut [u8], mut at: usize) -> Result<usize, Refused> {
         loop {
+            at += self.symbols.bytes(bits, &mut out[at..]);
             bits.fill();
             let mut symbol = self.symbols.read(bits)?;
             // two of the longest codes leave enough for a length with its bits
@@ -231,6 +232,8 @@ struct Table {
     fast: Box<[u16; 1 << FAST]>,
     /// Symbols by their codes.
     sorted: [u16; 288],
+    /// Which of the next bits are looked up.
+    mask: usize,
     /// Of each length: the first code, how many there are, and where they begin in `sorted`.
     lengths: [(u16, u16, u16); 16],
 }
@@ -239,7 +242,7 @@ const FAST: usize = 10;
 
 impl Table {
     fn new() -> Table {
-        Table { fast: Box::new([0; 1 << FAST]), sorted: [0; 288], lengths: [(0, 0, 0); 16] }
+        Table { fast: Box::new([0; 1 << FAST]), sorted: [0; 288], mask: 0, lengths: [(0, 0, 0); 16] }
     }
 
     fn make(&mut self, lengths: &[u8]) -> Result<(), Refused> {
@@ -258,7 +261,10 @@ impl Table {
             places[length] = before;
             before += counts[length];
         }
-        self.fast.fill(0);
+        let longest = counts.iter().rposition(|count| *count > 0).unwrap_or(0).min(FAST);
+        self.mask = (1 << longest) - 1;
+        let fast = &mut self.fast[..1 << longest];
+        fast.fill(0);
         for (symbol, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
             let length = usize::from(*length);
             self.sorted[usize::from(places[length])] = symbol as u16;
@@ -267,15 +273,35 @@ impl Table {
             next[length] += 1;
             if length <= FAST {
                 let entry = (symbol << 4 | length) as u16;
-                self.fast[code..].iter_mut().step_by(1 << length).for_each(|place| *place = entry);
+                fast[code..].iter_mut().step_by(1 << length).for_each(|place| *place = entry);
             }
         }
         Ok(())
     }
 
+    /// Reads single bytes of short codes into `out`, four at once, as long as there are some: how many.
+    #[inline]
+    fn bytes(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> usize {
+        let mut read = 0;
+        for four in out.as_chunks_mut::<4>().0 {
+            bits.fill();
+            for byte in four {
+                let entry = self.fast[bits.held as usize & self.mask];
+                // nothing, or no byte
+                if entry.wrapping_sub(1) >= 256 << 4 {
+                    return read;
+                }
+                bits.take((entry & 15) as u8);
+                *byte = (entry >> 4) as u8;
+                read += 1;
+            }
+        }
+        read
+    }
+
     #[inline]
     fn read(&self, bits: &mut Bits<'_>) -> Result<u16, Refused> {
-        let entry = self.fast[bits.held as usize & ((1 << FAST) - 1)];
+        let entry = self.fast[bits.held as usize & self.mask];
         if entry == 0 {
             return self.long(bits);
         }

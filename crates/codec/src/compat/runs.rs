@@ -14,6 +14,8 @@ pub struct Runs {
     lengths: Code<19>,
     /// Lengths of all codes as they are told: a symbol of the third code in the low byte, its extra bits above.
     told: Vec<u16>,
+    /// Each token's bits, and how many they are from [`WIDTH`] on.
+    written: Box<[u32; TOKENS]>,
 }
 
 impl Runs {
@@ -23,6 +25,7 @@ impl Runs {
             symbols: Code::new(),
             lengths: Code::new(),
             told: Vec::with_capacity(SYMBOLS + 2),
+            written: Box::new([0; TOKENS]),
         }
     }
 
@@ -33,45 +36,53 @@ impl Runs {
         self.parse(bytes);
         let dynamic = self.prepare();
         if dynamic < 8 * bytes.len() + 40 * (1 + bytes.len() / STORED) {
-            self.write(out);
+            self.write(dynamic, out);
         } else {
             store(bytes, out);
         }
         out.extend_from_slice(&adler(bytes).to_be_bytes());
     }
 
-    /// Finds runs that cost less as runs than byte by byte.
+    /// Finds runs that cost less as runs than byte by byte. Short ones are not looked for where bytes cost little: whether the
+    /// next sign is the same as the last one is what no processor foresees.
     fn parse(&mut self, bytes: &[u8]) {
-        let mut counts = [0_u32; 256];
-        bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        let counts = count(bytes);
         // in eighths of a bit
         let log = |x: u32| 8 * x.max(1).ilog2() + (x << 3 >> x.max(1).ilog2() & 7);
         let whole = log(bytes.len() as u32);
         let costs = counts.map(|count| (whole - log(count)).max(8));
-        self.tokens.clear();
-        self.tokens.reserve(bytes.len() + 1);
+        let shortest = if costs.iter().min().is_some_and(|least| *least >= 14) { 5 } else { 8 };
+        let mask = u64::MAX >> (64 - 8 * shortest);
         self.symbols.counts.fill(0);
-        let mut rest = bytes;
-        while let Some((&byte, after)) = rest.split_first() {
-            self.tokens.push(u16::from(byte));
-            self.symbols.counts[usize::from(byte)] += 1;
-            rest = after;
-            if rest.first() != Some(&byte) {
+        self.symbols.counts[..256].copy_from_slice(&counts);
+        self.symbols.counts[END] = 1;
+        self.tokens.resize(bytes.len(), 0);
+        let (mut at, mut told) = (0, 0);
+        while let Some(next) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let byte = next[0];
+            self.tokens[told] = u16::from(byte);
+            (at, told) = (at + 1, told + 1);
+            if (u64::from_le_bytes(*next) ^ u64::from(byte) * 0x0101_0101_0101_0101) & mask != 0 {
                 continue;
             }
+            let rest = &bytes[at..];
             let mut run = rest.iter().position(|next| *next != byte).unwrap_or(rest.len());
-            rest = &rest[run..];
+            at += run;
             let cost = costs[usize::from(byte)];
             while run >= 3 && run as u32 * cost > RUN_COST {
                 let length = if run > 258 { run.min(258) - if run < 261 { 3 } else { 0 } } else { run };
-                self.tokens.push(RUN + length as u16);
+                self.tokens[told] = RUN + length as u16;
+                told += 1;
+                self.symbols.counts[usize::from(byte)] -= length as u32;
                 self.symbols.counts[usize::from(LENGTHS[length - 3].symbol)] += 1;
                 run -= length;
             }
-            self.tokens.extend(std::iter::repeat_n(u16::from(byte), run));
-            self.symbols.counts[usize::from(byte)] += run as u32;
+            self.tokens[told..told + run].fill(u16::from(byte));
+            told += run;
         }
-        self.symbols.counts[END] = 1;
+        let rest = &bytes[at..];
+        self.tokens.iter_mut().skip(told).zip(rest).for_each(|(token, byte)| *token = u16::from(*byte));
+        self.tokens.truncate(told + rest.len());
     }
 
     /// Makes the codes: how many bits it all takes.
@@ -97,8 +108,10 @@ impl Runs {
         bits
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        let mut bits = Bits { out, held: 0, count: 0 };
+    fn write(&mut self, bits: usize, out: &mut Vec<u8>) {
+        let began = out.len();
+        out.resize(began + bits.div_ceil(8) + 16, 0);
+        let mut bits = Bits { out: &mut out[began..], at: 0, held: 0, count: 0 };
         bits.put(1 | 2 << 1, 3); // the last block, of codes made for it
         let used = self.symbols.lengths.iter().rposition(|length| *length > 0).map_or(257, |last| last + 1);
         let ordered = code::ORDER.map(|symbol| self.lengths.lengths[symbol]);
@@ -107,28 +120,50 @@ impl Runs {
         ordered[..last].iter().for_each(|length| bits.put(u64::from(*length), 3));
         for told in &self.told {
             let symbol = usize::from(told & 0xff);
-            bits.put(u64::from(self.lengths.codes[symbol]), self.lengths.lengths[symbol]);
+            bits.put(u64::from(self.lengths.codes[symbol]), self.lengths.lengths[symbol].into());
             bits.put(u64::from(told >> 8), [0, 2, 3, 7][symbol.saturating_sub(15)]);
         }
-        // each token with all its bits
-        for token in &self.tokens {
-            if *token < RUN {
-                let symbol = usize::from(*token);
-                bits.put(self.symbols.codes[symbol].into(), self.symbols.lengths[symbol]);
-            } else {
-                let length = &LENGTHS[usize::from(token - RUN) - 3];
-                let symbol = usize::from(length.symbol);
-                let code = u64::from(self.symbols.codes[symbol]);
-                let width = self.symbols.lengths[symbol];
-                // the distance's only bit is 0
-                bits.put(code | u64::from(length.more) << width, width + length.bits + 1);
-            }
+        let code = |symbol: usize| {
+            let length = u32::from(self.symbols.lengths[symbol]);
+            (u32::from(self.symbols.codes[symbol]), length)
+        };
+        for (symbol, written) in self.written[..256].iter_mut().enumerate() {
+            let (code, length) = code(symbol);
+            *written = code | length << WIDTH;
         }
-        bits.put(self.symbols.codes[END].into(), self.symbols.lengths[END]);
-        bits.finish();
+        for (length, written) in LENGTHS.iter().zip(&mut self.written[usize::from(RUN) + 3..]) {
+            // the distance's only bit is 0
+            let (code, width) = code(length.symbol.into());
+            *written = code | u32::from(length.more) << width | (width + u32::from(length.bits) + 1) << WIDTH;
+        }
+        for token in &self.tokens {
+            let written = self.written[usize::from(*token) % TOKENS];
+            bits.put(u64::from(written & ((1 << WIDTH) - 1)), written >> WIDTH);
+        }
+        let (code, length) = code(END);
+        bits.put(code.into(), length);
+        let length = bits.at + bits.count.div_ceil(8) as usize;
+        out.truncate(began + length);
     }
 }
 
+/// How often each byte comes: in four tables, since a processor waits for a count that it has just written.
+fn count(bytes: &[u8]) -> [u32; 256] {
+    let mut counts = [[0_u32; 256]; 4];
+    let (fours, rest) = bytes.as_chunks::<4>();
+    for four in fours {
+        for (counts, byte) in counts.iter_mut().zip(four) {
+            counts[usize::from(*byte)] += 1;
+        }
+    }
+    rest.iter().for_each(|byte| counts[0][usize::from(*byte)] += 1);
+    std::array::from_fn(|byte| counts.iter().map(|counts| counts[byte]).sum())
+}
+
+/// Where the number of a token's bits begins.
+const WIDTH: u32 = 24;
+/// Bytes, and runs of up to 258; a power of two, so that each token is in it.
+const TOKENS: usize = 1_024;
 /// The end of a block.
 const END: usize = 256;
 /// Single bytes, the end, and lengths of runs.
@@ -203,29 +238,26 @@ static LENGTHS: [Length; 256] = {
     lengths
 };
 
-/// Bits into bytes, the lowest first.
+/// Bits into bytes, the lowest first, eight bytes ahead of what is complete.
 struct Bits<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut [u8],
+    at: usize,
     held: u64,
     count: u32,
 }
 
 impl Bits<'_> {
-    /// Up to 31 bits.
+    /// Up to 32 bits.
     #[inline]
-    fn put(&mut self, value: u64, count: u8) {
+    fn put(&mut self, value: u64, count: u32) {
         self.held |= value << self.count;
-        self.count += u32::from(count);
-        if self.count >= 32 {
-            self.out.extend_from_slice(&(self.held as u32).to_le_bytes());
-            self.held >>= 32;
-            self.count -= 32;
+        self.count += count;
+        if let Some(next) = self.out.get_mut(self.at..self.at + 8) {
+            next.copy_from_slice(&self.held.to_le_bytes());
         }
-    }
-
-    fn finish(self) {
-        let bytes = self.held.to_le_bytes();
-        self.out.extend_from_slice(&bytes[..self.count.div_ceil(8) as usize]);
+        self.at += (self.count / 8) as usize;
+        self.held >>= self.count & !7;
+        self.count &= 7;
     }
 }
 
