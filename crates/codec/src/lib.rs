@@ -15,3 +15,6 @@ pub mod video;
 pub mod wavelet;
 
 pub use mdct::Fft;
+
+#[doc = include_str!("../BITSTREAM.md")]
+pub mod bitstream {}

@@ -45,6 +45,8 @@ pub struct Encoder {
     best: Vec<u8>,
     /// Bits that packets had for each bit that they were thought to need.
     measure: f32,
+    /// Bits that a coefficient is thought to need by how loud its band is above its step.
+    thought: Box<[f32; THOUGHTS]>,
 }
 
 /// Decodes what an [`Encoder`] of the same size made.
@@ -98,6 +100,7 @@ impl Encoder {
             packet: Vec::with_capacity(16 * frames + 64),
             best: Vec::with_capacity(16 * frames + 64),
             measure: 1.0,
+            thought: Box::new(std::array::from_fn(thought)),
         })
     }
 
@@ -176,7 +179,7 @@ impl Encoder {
         self.best.clear();
         self.said.shaped = true;
         let (mut low, mut high) = (0_u8, LAST + 1); // too fine below, surely fits above
-        let mut wanted = (bytes * 8).saturating_sub(4) as f32;
+        let mut wanted = (bytes * 8) as f32 * AIM;
         for tries in 0..5 {
             let guess = self.guess(wanted).clamp(low, high - 1);
             self.write(guess);
@@ -189,7 +192,7 @@ impl Encoder {
             if length <= bytes {
                 std::mem::swap(&mut self.best, &mut self.packet);
                 high = guess;
-                if length * 100 >= bytes * 92 || guess == 0 {
+                if length * 100 >= bytes * 91 || guess == 0 {
                     return;
                 }
             } else {
@@ -199,7 +202,7 @@ impl Encoder {
                 break;
             }
             // the same error is to be expected of the next
-            wanted = (wanted + 0.8 * (bytes as f32 * 0.975 - length as f32) * 8.0).max(8.0);
+            wanted = (wanted + 0.8 * (bytes as f32 * AIM - length as f32) * 8.0).max(8.0);
         }
         if !self.best.is_empty() {
             return;
@@ -226,12 +229,11 @@ impl Encoder {
 
     /// Bits that a packet of this step needs by its bands' loudness.
     fn need(&self, code: u8) -> f32 {
-        let step = step_of(code);
         let mut bits = 60.0;
         for louds in &self.said.louds {
             for (edge, loud) in self.body.edges.windows(2).zip(louds) {
-                let ratio = rms_of(*loud) / shaped_step(step, *loud);
-                bits += (edge[1] - edge[0]) as f32 * (1.0 + 1.6 * ratio + ratio * ratio * 2.0).log2() + 2.0;
+                let place = (above(code, *loud) / 8 + THOUGHTS as i32 / 2).clamp(0, THOUGHTS as i32 - 1);
+                bits += (edge[1] - edge[0]) as f32 * self.thought[place as usize] + 2.0;
             }
         }
         bits
@@ -413,10 +415,23 @@ impl Body {
 
 /// How loud a band is above its step, in steps of 1.5 dB from far below on: by integers alone.
 fn hint(code: u8, loud: u8) -> usize {
-    // the logarithm of (rms / shaped step) in 64ths of an octave: half a step of loudness each 32, a code each 8
-    let above = 32 * (i32::from(loud) - 1) - 24 * i32::from(loud) - 8 * i32::from(code) + 404;
-    (above / 16 + 12).clamp(0, 30) as usize
+    (above(code, loud) / 16 + 12).clamp(0, 30) as usize
 }
+
+/// The logarithm of (rms / shaped step) in 64ths of an octave: half a step of loudness each 32, a code each 8.
+fn above(code: u8, loud: u8) -> i32 {
+    32 * (i32::from(loud) - 1) - 24 * i32::from(loud) - 8 * i32::from(code) + 404
+}
+
+/// Bits of a coefficient at the middle of a place, in eighths of an octave.
+fn thought(place: usize) -> f32 {
+    let ratio = ((place as f32 + 0.5 - THOUGHTS as f32 / 2.0) / 8.0).exp2();
+    (1.0 + 1.6 * ratio + ratio * ratio * 2.0).log2()
+}
+
+const THOUGHTS: usize = 512;
+/// Where in a budget a packet is aimed at: between too long and so short that another try is worth its time.
+const AIM: f32 = 0.955;
 
 /// Steps of 3 dB an octave of power, less than all of it: a quiet part is told more coarsely beside a loud one.
 const LEVEL: f32 = 0.7;

@@ -14,12 +14,15 @@ const NODES: usize = 18;
 #[derive(Clone, Debug)]
 pub struct Spectrum {
     /// Two beginnings: of values whose loudness is told, and of others.
-    fresh: [Vec<Cell>; 2],
-    cells: Vec<Cell>,
-    mixers: [Mixer<OPINIONS>; 3 * NODES],
+    fresh: [Box<Cells>; 2],
+    cells: Box<Cells>,
+    mixers: [[Mixer<OPINIONS>; NODES]; 3],
     tail: [Cell; 32],
     low: [Cell; 32],
 }
+
+/// A row of decisions for each context of each opinion.
+type Cells = [[[Cell; NODES]; CONTEXTS]; OPINIONS];
 
 /// The sizes before a place.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +52,7 @@ impl Spectrum {
     pub fn new() -> Spectrum {
         let fresh = [beginning(false), beginning(true)];
         let (cells, cell) = (fresh[0].clone(), Cell::new(1 << 15));
-        Spectrum { fresh, cells, mixers: [Mixer::new(); 3 * NODES], tail: [cell; 32], low: [cell; 32] }
+        Spectrum { fresh, cells, mixers: [[Mixer::new(); NODES]; 3], tail: [cell; 32], low: [cell; 32] }
     }
 
     /// Forgets the last block.
@@ -59,8 +62,8 @@ impl Spectrum {
 
     /// The same; whether hints will tell how loud bands are, or just which bands they are.
     pub fn reset_for(&mut self, loudness: bool) {
-        self.cells.copy_from_slice(&self.fresh[usize::from(loudness)]);
-        self.mixers = [Mixer::new(); 3 * NODES];
+        self.cells.clone_from(&self.fresh[usize::from(loudness)]);
+        self.mixers = [[Mixer::new(); NODES]; 3];
         (self.tail, self.low) = ([Cell::new(1 << 15); 32], [Cell::new(1 << 15); 32]);
     }
 
@@ -178,13 +181,18 @@ impl Spectrum {
     ) -> u32 {
         let high = size >> shift;
         let mut found = 0;
-        while found < NODES as u32 {
-            let node = found as usize;
-            let mut places = [0; OPINIONS];
-            for (opinion, (place, context)) in places.iter_mut().zip(contexts).enumerate() {
-                *place = (opinion * CONTEXTS + context) * NODES + node;
-            }
-            if !self.mixers[set * NODES + node].code(coder, &mut self.cells, places, high > found) {
+        let [one, two, three, four, five, six] = &mut *self.cells;
+        let row = |context: usize| context % CONTEXTS;
+        let mut rows = [
+            &mut one[row(contexts[0])],
+            &mut two[row(contexts[1])],
+            &mut three[row(contexts[2])],
+            &mut four[row(contexts[3])],
+            &mut five[row(contexts[4])],
+            &mut six[row(contexts[5])],
+        ];
+        for (node, mixer) in self.mixers[set % 3].iter_mut().enumerate() {
+            if !mixer.code_rows(coder, &mut rows, node, high > found) {
                 break;
             }
             found += 1;
@@ -218,10 +226,10 @@ impl Default for Spectrum {
 }
 
 /// Cells that have met nothing.
-fn beginning(loudness: bool) -> Vec<Cell> {
-    let mut fresh = Vec::with_capacity(OPINIONS * CONTEXTS * NODES);
-    for opinion in 0..OPINIONS {
-        for context in 0..CONTEXTS {
+fn beginning(loudness: bool) -> Box<Cells> {
+    let mut fresh = Box::new([[[Cell::new(1 << 15); NODES]; CONTEXTS]; OPINIONS]);
+    for (opinion, contexts) in fresh.iter_mut().enumerate() {
+        for (context, nodes) in contexts.iter_mut().enumerate() {
             // neighbours of this size are followed by coefficients of a geometric distribution with about that mean
             let mean = match opinion {
                 0 => unbucket(context as u32) / 3.0,
@@ -232,10 +240,10 @@ fn beginning(loudness: bool) -> Vec<Cell> {
                 _ => 0.7,
             };
             let mean = mean * 0.9 + 0.06;
-            for node in 0..NODES {
+            for (node, cell) in nodes.iter_mut().enumerate() {
                 let scale = if node < 3 { 1.0 } else { 1.15 };
                 let more = mean * scale / (1.0 + mean * scale);
-                fresh.push(Cell::known((more * 65_536.0).clamp(600.0, 63_000.0) as u16, 10));
+                *cell = Cell::known((more * 65_536.0).clamp(600.0, 63_000.0) as u16, 10);
             }
         }
     }

@@ -62,7 +62,8 @@ impl Runs {
             let byte = next[0];
             self.tokens[told] = u16::from(byte);
             (at, told) = (at + 1, told + 1);
-            if (u64::from_le_bytes(*next) ^ u64::from(byte) * 0x0101_0101_0101_0101) & mask != 0 {
+            let same = u64::from(byte) * 0x0101_0101_0101_0101;
+            if (u64::from_le_bytes(*next) ^ same) & mask != 0 {
                 continue;
             }
             let rest = &bytes[at..];
