@@ -172,6 +172,10 @@ fn share(samples: &[f32], rate: u32, hertz: u32) -> f64 {
 /// Makes this browser one that cannot seal.
 const OLD: &str = "delete window.RTCRtpScriptTransform; delete RTCRtpSender.prototype.createEncodedStreams";
 
+/// Makes this browser one that has the older way to seal alone, where it has that.
+const OLDER: &str =
+    "if ('createEncodedStreams' in RTCRtpSender.prototype) delete window.RTCRtpScriptTransform";
+
 /// Puts a server between that changes a bit of every frame, until it is told to stop; what the page does is its own.
 const TAMPER: &str = r#"
     const wrapped = `
@@ -194,7 +198,7 @@ const TAMPER: &str = r#"
 
 #[test]
 fn two_browsers_hear_each_other_and_see_the_same_words() -> Result<()> {
-    let (server, _) = serve()?;
+    let (server, rooms) = serve()?;
     let desk = tempfile::tempdir()?;
     let one = Browser::hearing(&tone(desk.path(), 440)?)?;
     let two = Browser::hearing(&tone(desk.path(), 1_000)?)?;
@@ -222,6 +226,16 @@ fn two_browsers_hear_each_other_and_see_the_same_words() -> Result<()> {
     }
     received(&two)?;
     ensure!(heard(&two, "ana")?.1 < -100.0, "{:?}", heard(&two, "ana")?);
+    // somebody else under the same number, who does, and seals as older browsers do
+    join(&two, &server, "ben", "hush", OLDER)?;
+    hears(&one, "ben", 1_000)?;
+    hears(&two, "ana", 440)?;
+    // others come and go, for each of which there are new keys
+    for _ in 0..3 {
+        drop(Tap::join(&rooms)?);
+    }
+    received(&one)?;
+    hears(&one, "ben", 1_000)?;
     let bad = one.complaints()?;
     ensure!(bad.is_empty(), "the page complains: {bad:#?}");
     Ok(())
