@@ -20,6 +20,9 @@ pub enum Pictures {
     Test(Scene, Pace),
     /// A `.y4m` file, again and again.
     Film(Film, Pace),
+    /// A camera.
+    #[cfg(target_os = "linux")]
+    Camera(crate::camera::Camera),
 }
 
 /// When pictures are due that have no clock of their own.
@@ -47,6 +50,11 @@ impl Pictures {
             let pace = Pace::new(film.rate());
             return Ok(Pictures::Film(film, pace));
         }
+        #[cfg(target_os = "linux")]
+        if name == "camera" || name.starts_with("/dev/") {
+            return Ok(Pictures::Camera(crate::camera::Camera::open(name, size)?));
+        }
+        #[cfg(not(target_os = "linux"))]
         let _ = size;
         Err(Error::NoPictures { name: name.into() })
     }
@@ -55,13 +63,15 @@ impl Pictures {
     pub fn rate(&self) -> f64 {
         match self {
             Pictures::Test(_, pace) | Pictures::Film(_, pace) => pace.rate,
+            #[cfg(target_os = "linux")]
+            Pictures::Camera(camera) => camera.rate(),
         }
     }
 
     /// The clock of pictures that have none of their own begins then.
     pub fn begin(&mut self, at: Instant) {
-        match self {
-            Pictures::Test(_, pace) | Pictures::Film(_, pace) => pace.began = at,
+        if let Pictures::Test(_, pace) | Pictures::Film(_, pace) = self {
+            pace.began = at;
         }
     }
 
@@ -78,6 +88,8 @@ impl Pictures {
                 Some((at, number)) => Ok(Some((at, film.picture(number)?))),
                 None => Ok(None),
             },
+            #[cfg(target_os = "linux")]
+            Pictures::Camera(camera) => camera.wait(),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, value_name = "RATE", value_parser = super::native::bits, default_value = "1000k")]
     video_bitrate: u32,
     /// Pictures are made smaller until they fit
-    #[arg(long, value_name = "WxH", value_parser = size, default_value = "640x480")]
+    #[arg(long, value_name = "WxH", value_parser = size, default_value = "480x360")]
     video_size: (usize, usize),
     /// Write the other end's pictures into a file, as long as the sound
     #[arg(long, value_name = "FILE.y4m")]
