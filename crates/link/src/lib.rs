@@ -14,6 +14,7 @@ mod kernel;
 mod line;
 mod loss;
 pub mod machine;
+pub mod nat;
 mod outage;
 pub mod profile;
 mod queue;
@@ -36,6 +37,7 @@ pub use emulate::{Backlog, Counts, Delivered, Dropped, Entry, Link, Outcome, Why
 pub use forward::Forwarder;
 pub use loss::{FourStates, Gilbert, Loss, PacketList};
 pub use machine::{Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};
+pub use nat::Nat;
 pub use outage::{Outages, Spans, When};
 pub use profile::Profile;
 pub use queue::{Discipline, Room};

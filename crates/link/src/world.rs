@@ -4,8 +4,9 @@ use crate::chance::mix;
 use crate::machine::{Closed, Input, Machine, Output, Transmit};
 use crate::trace::Record;
 use crate::units::{LONGEST, nanos};
-use crate::{ConfigError, LinkConfig};
+use crate::{ConfigError, LinkConfig, Nat, nat};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 mod agenda;
@@ -31,7 +32,7 @@ use streams::Streams;
 /// retransmission and congestion control are not modelled. Lengths on the links include headers of IPv4 and UDP (28
 /// bytes) or TCP (40).
 ///
-/// Hosts have addresses in 10.0.0.0/8, all with port 7000. The world's clock begins at zero; machines see it added to
+/// Hosts have addresses in 10.0.0.0/8, all with port 7000; behind a NAT ([`behind`](World::behind)) others see other ports. The world's clock begins at zero; machines see it added to
 /// the `Instant` given, which changes nothing else. What they do at one moment happens in the order in which they were
 /// added or woken, so a run is the same for the same seed, which [`trace_hash`](World::trace_hash) shows.
 pub struct World<M: Machine> {
@@ -43,6 +44,8 @@ pub struct World<M: Machine> {
     parcels: Parcels,
     streams: Streams,
     core: Option<Core>,
+    /// What hosts are behind, datagrams only.
+    nats: HashMap<u32, Nat>,
     watcher: Option<Watcher>,
     hash: u64,
     stats: Stats,
@@ -99,6 +102,7 @@ impl<M: Machine> World<M> {
             parcels: Parcels::default(),
             streams: Streams::default(),
             core: None,
+            nats: HashMap::new(),
             watcher: None,
             hash: seed,
             stats: Stats::default(),
@@ -123,6 +127,18 @@ impl<M: Machine> World<M> {
             self.end_soon((connection, 1 - end), Closed::Lost);
         }
         Some(machine)
+    }
+
+    /// Puts a host behind a NAT of its own, whose address outside is the host's: others see its datagrams come from the
+    /// ports that the NAT gives them, and it gets those that the NAT lets in. Streams are not concerned. A host that is
+    /// behind one gets another, whose ports are others.
+    pub fn behind(&mut self, host: HostId, class: nat::Class) {
+        let mut nat = Nat::new(class, mix(self.seed, u64::from(host.0) | 1 << 63));
+        if let Some(before) = self.nats.remove(&host.0).filter(|before| before.class() == class) {
+            nat = before;
+            nat.forget();
+        }
+        self.nats.insert(host.0, nat);
     }
 
     /// How long the core takes from one host to another; nothing, unless this is called.

@@ -63,10 +63,15 @@ impl HostId {
 
     /// Who is reached at `address`, if that is one of a world's.
     pub const fn at(address: SocketAddr) -> Option<HostId> {
-        let IpAddr::V4(ip) = address.ip() else { return None };
+        if address.port() == PORT { HostId::of(address.ip()) } else { None }
+    }
+
+    /// Whose address that is, whatever the port: behind a NAT a host is seen at others.
+    pub const fn of(ip: IpAddr) -> Option<HostId> {
+        let IpAddr::V4(ip) = ip else { return None };
         let [ten, a, b, c] = ip.octets();
         let number = u32::from_be_bytes([0, a, b, c]);
-        if ten != 10 || number == 0 || address.port() != PORT { None } else { Some(HostId(number - 1)) }
+        if ten != 10 || number == 0 { None } else { Some(HostId(number - 1)) }
     }
 }
 

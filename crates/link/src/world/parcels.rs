@@ -23,7 +23,7 @@ pub(super) struct Parcel {
 impl Parcel {
     /// Its length on the links, with headers.
     pub(super) fn length(&self) -> u32 {
-        let headers = if self.load == Load::Datagram { UDP_HEADERS } else { TCP_HEADERS };
+        let headers = if self.load.is_datagram() { UDP_HEADERS } else { TCP_HEADERS };
         u32::try_from(self.bytes.len()).unwrap_or(u32::MAX).saturating_add(headers)
     }
 
@@ -59,13 +59,16 @@ impl Brand {
 /// What a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    Datagram,
+    /// From and to these ports.
+    Datagram { from: u16, to: u16 },
     /// Part of a connection, sent by this end of it.
-    Stream {
-        connection: u32,
-        end: u8,
-        part: Part,
-    },
+    Stream { connection: u32, end: u8, part: Part },
+}
+
+impl Load {
+    pub(super) fn is_datagram(self) -> bool {
+        matches!(self, Load::Datagram { .. })
+    }
 }
 
 /// What a packet of a connection says.

@@ -331,3 +331,30 @@ fn a_watcher_sees_every_fate() {
     let (sent, bytes) = &seen[5];
     assert_eq!((sent.packet, sent.length, bytes.as_ref()), (6, 32, &5u32.to_be_bytes()[..]));
 }
+
+#[test]
+fn a_host_behind_a_nat_is_seen_at_its_ports_and_gets_what_that_lets_in() {
+    for class in nat::Class::ALL {
+        let mut world = world(1);
+        let inside =
+            world.add(Scripted::sends([datagram(HostId(1).address(), "out")]), &Access::default()).unwrap();
+        world.add(Scripted::echo(1), &Access::default()).unwrap();
+        let stranger = world.add(Scripted::default(), &Access::default()).unwrap();
+        world.behind(inside, class);
+        let mut seen = Vec::new();
+        world.run(Duration::from_secs(1), |_, host, input| {
+            seen.extend((input != Input::Wake).then_some((host, input)));
+        });
+        let Input::Datagram { from, .. } = seen[0].1 else { panic!("{seen:?}") };
+        assert_eq!((seen[0].0, from.ip()), (HostId(1), inside.address().ip()));
+        assert_eq!(from == inside.address(), class != nat::Class::Symmetric);
+        assert!(matches!(seen[1], (host, Input::Datagram { .. }) if host == inside), "the answer comes in");
+        world.machine_mut(stranger).unwrap().outputs.push_back(Output::Send(datagram(from, "in")));
+        seen.clear();
+        world.run(Duration::from_secs(2), |_, host, input| seen.push((host, input)));
+        let came =
+            seen.iter().any(|(host, input)| *host == inside && matches!(input, Input::Datagram { .. }));
+        assert_eq!(came, class == nat::Class::FullCone, "{class:?}");
+        assert_eq!(world.stats().nobody, u64::from(!came));
+    }
+}

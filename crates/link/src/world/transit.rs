@@ -16,11 +16,13 @@ use std::time::Duration;
 impl<M: Machine> World<M> {
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: Bytes) {
         self.stats.sent += 1;
-        let Some(to) = self.at(to) else {
+        let (now, inside) = (self.now(), HostId(from).address());
+        let port = self.nats.get_mut(&from).map_or(inside.port(), |nat| nat.out(now, inside, to));
+        let Some(host) = HostId::of(to.ip()).filter(|host| self.is_reached_at(*host, to.port())) else {
             self.stats.nobody += 1;
             return;
         };
-        let ticket = self.parcels.add(from, to, Load::Datagram, bytes);
+        let ticket = self.parcels.add(from, host.0, Load::Datagram { from: port, to: to.port() }, bytes);
         self.ascend(ticket);
     }
 
@@ -28,6 +30,11 @@ impl<M: Machine> World<M> {
     pub(super) fn at(&self, address: SocketAddr) -> Option<u32> {
         let host = HostId::at(address)?;
         self.machine(host).map(|_| host.0)
+    }
+
+    /// Whether something may be at a port of a host: what its NAT lets in shows when it arrives there.
+    fn is_reached_at(&self, host: HostId, port: u16) -> bool {
+        self.machine(host).is_some() && (port == host.address().port() || self.nats.contains_key(&host.0))
     }
 
     /// A packet enters its sender's link up.
@@ -97,7 +104,7 @@ impl<M: Machine> World<M> {
     /// A packet enters one of the links of `host`; false where there is none.
     fn enter(&mut self, ticket: u32, host: u32, way: Way) -> bool {
         let parcel = self.parcels.get(ticket);
-        let (sure, length) = (parcel.load != Load::Datagram, parcel.length());
+        let (sure, length) = (!parcel.load.is_datagram(), parcel.length());
         match self.hosts[host as usize].carrier_mut(way) {
             Carrier::None => return false,
             Carrier::Lane(lane) if sure => {
@@ -179,7 +186,15 @@ impl<M: Machine> World<M> {
             self.parcels.done(ticket);
             return;
         }
-        if self.hosts[to as usize].machine.is_none() && load == Load::Datagram {
+        if self.hosts[to as usize].machine.is_none() && load.is_datagram() {
+            self.stats.nobody += 1;
+            self.show(ticket, Fate::Nobody);
+            self.parcels.done(ticket);
+            return;
+        }
+        if let Load::Datagram { from: port, to: at } = load
+            && !self.is_let_in((from, port), (to, at))
+        {
             self.stats.nobody += 1;
             self.show(ticket, Fate::Nobody);
             self.parcels.done(ticket);
@@ -189,12 +204,21 @@ impl<M: Machine> World<M> {
         let bytes = self.parcels.done(ticket);
         self.note(from, to, &bytes);
         match load {
-            Load::Datagram => {
+            Load::Datagram { from: port, .. } => {
                 self.stats.delivered += 1;
-                self.give(to, Input::Datagram { from: HostId(from).address(), bytes }, tell);
+                let from = SocketAddr::new(HostId(from).address().ip(), port);
+                self.give(to, Input::Datagram { from, bytes }, tell);
             }
             Load::Stream { connection, end, part } => self.arrive_on((connection, end), part, bytes, tell),
         }
+    }
+
+    /// Whether the NAT of `to`, if it is behind one, lets in what comes from `from`: hosts and ports.
+    fn is_let_in(&self, from: (u32, u16), to: (u32, u16)) -> bool {
+        let now = self.now();
+        let Some(nat) = self.nats.get(&to.0) else { return true };
+        let from = SocketAddr::new(HostId(from.0).address().ip(), from.1);
+        nat.lets_in(now, to.1, from).is_some()
     }
 
     /// An arrival goes into the hash.
