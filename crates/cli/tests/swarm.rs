@@ -184,3 +184,25 @@ fn a_mount_carries_a_team_that_pull_joins_and_the_page_shows() -> Result<()> {
     ensure!(wrong.is_empty(), "{wrong}");
     Ok(())
 }
+
+#[test]
+fn an_encrypted_team_plays_and_lets_nobody_in_who_does_not_encrypt() -> Result<()> {
+    let server = Serve::start(&[])?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    let team = Team::at(free_port()?, &server.url("/BBB.ogv"), "native", &["--transport", "quic"])?;
+    let (first, at_first) = team.join("peer", &["--transport", "quic"])?;
+    let (_second, at_second) = team.join("peer", &[])?;
+    let (_third, at_third) = team.join("peer", &[])?;
+    for players in [&at_first, &at_second, &at_third] {
+        programs::ffmpeg_plays(players, "2")?;
+    }
+    let splitter = format!("127.0.0.1:{}", team.port);
+    let join = ["swarm", "peer", "--wire", "native", "--player-port", "0", "--splitter", &splitter];
+    let mut bare = Program::start(levada().args(join).args(["--transport", "plain"]))?;
+    bare.wait_for("the splitter does not let us in")?;
+    first.signal("KILL")?;
+    for players in [&at_second, &at_third] {
+        programs::ffmpeg_plays(players, "2")?;
+    }
+    Ok(())
+}

@@ -8,6 +8,7 @@
 pub mod pass;
 pub mod peer;
 mod playout;
+mod reach;
 mod ring;
 pub mod seal;
 pub mod splitter;
@@ -21,5 +22,7 @@ pub use seal::{Key, Seal};
 pub use splitter::Splitter;
 pub use standby::Standby;
 
+#[cfg(test)]
+mod nat_tests;
 #[cfg(test)]
 mod tests;

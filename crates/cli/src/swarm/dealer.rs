@@ -2,7 +2,10 @@
 
 use super::{heads::Piece, member::random, wire::Wire};
 use anyhow::Result;
-use levada_link::{Input, Machine, Output};
+use levada_link::{
+    Input, Machine, Output,
+    quic::{self, Identity, Quic},
+};
 use levada_swarm::{
     native, splitter,
     tracker::{Announcer, wire::Team},
@@ -10,7 +13,7 @@ use levada_swarm::{
 use serde::Serialize;
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// A splitter on any wire.
@@ -37,9 +40,9 @@ enum Kind {
     /// On one of the old ones.
     Old(levada_swarm::Wire, Box<levada_swarm::Splitter>),
     /// On the native one.
-    Native(Box<native::Splitter>),
+    Native(Box<Quic<native::Splitter>>),
     /// On that one, for when another dies.
-    Standby(Box<native::Standby>),
+    Standby(Box<Quic<native::Standby>>),
 }
 
 /// What a native splitter needs.
@@ -55,6 +58,12 @@ pub struct Native {
     pub monitors: Vec<native::Key>,
     /// Who hears of its team.
     pub announced: Option<Announced>,
+    /// Whether all but hellos and cookies travels by QUIC.
+    pub encrypts: bool,
+    /// How long chunks wait for others of their group, where it is said.
+    pub group_time: Option<Duration>,
+    /// How many times the whole stream is sent, at most, to peers whom no other reaches, where it is said.
+    pub relays: Option<usize>,
 }
 
 /// What happens to it.
@@ -94,6 +103,9 @@ pub enum Stats {
         /// Of one that stands by: how many members the other's team has.
         #[serde(skip_serializing_if = "Option::is_none")]
         follows: Option<usize>,
+        /// What its connections do, where the team encrypts.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quic: Option<quic::Stats>,
     },
 }
 
@@ -109,17 +121,25 @@ impl Dealer {
     /// # Errors
     /// When the system gives no randomness.
     pub fn native(wanted: Native) -> Result<Dealer> {
-        let Native { secret, standby_of, pass, monitors, announced } = wanted;
-        let seal = native::Seal::ed25519(&secret);
-        let config = native::splitter::Config::new(NOWHERE, seal, random()?);
-        let config = native::splitter::Config { pass, monitors, ..config };
+        let Native { secret, standby_of, pass, monitors, announced, encrypts, group_time, relays } = wanted;
+        // One key seals chunks and shows who this is.
+        let (seal, identity) = (native::Seal::ed25519(&secret), Identity::ed25519(&secret)?);
+        let defaults = native::splitter::Config::new(NOWHERE, seal, random()?);
+        let config = native::splitter::Config {
+            pass,
+            monitors,
+            encrypts,
+            group_time: group_time.unwrap_or(defaults.group_time),
+            relays: relays.map_or(defaults.relays, |streams| streams * usize::from(defaults.stripes)),
+            ..defaults
+        };
         let now = Instant::now();
         let Some(primary) = standby_of else {
-            let kind = Kind::Native(Box::new(native::Splitter::new(now, config)));
+            let kind = Kind::Native(Box::new(Quic::new(native::Splitter::new(now, config), identity, None)));
             return Ok(Dealer { kind, early: Some(Vec::new()), announced, complains: false });
         };
-        let seed = u64::from_le_bytes(random()?);
-        let kind = Kind::Standby(Box::new(native::Standby::new(now, config, primary, seed)));
+        let standby = native::Standby::new(now, config, primary, u64::from_le_bytes(random()?));
+        let kind = Kind::Standby(Box::new(Quic::new(standby, identity, None)));
         Ok(Dealer { kind, early: None, announced, complains: false })
     }
 
@@ -129,10 +149,14 @@ impl Dealer {
         match (&mut self.kind, piece) {
             (Kind::Old(_, splitter), Piece::Head(head)) => splitter.set_head(head.into()),
             (Kind::Old(_, splitter), Piece::Bytes { bytes, .. }) => splitter.feed(now, &bytes),
-            (Kind::Native(splitter), Piece::Head(head)) => splitter.set_head(head.into()),
-            (Kind::Native(splitter), Piece::Bytes { bytes, entry }) => splitter.feed(now, entry, &bytes),
-            (Kind::Standby(standby), Piece::Head(head)) => standby.set_head(head.into()),
-            (Kind::Standby(standby), Piece::Bytes { bytes, entry }) => standby.feed(now, entry, &bytes),
+            (Kind::Native(quic), Piece::Head(head)) => quic.machine_mut().set_head(head.into()),
+            (Kind::Native(quic), Piece::Bytes { bytes, entry }) => {
+                quic.machine_mut().feed(now, entry, &bytes)
+            }
+            (Kind::Standby(quic), Piece::Head(head)) => quic.machine_mut().set_head(head.into()),
+            (Kind::Standby(quic), Piece::Bytes { bytes, entry }) => {
+                quic.machine_mut().feed(now, entry, &bytes)
+            }
         }
         if is_head {
             // Now newcomers can be told all of it.
@@ -147,14 +171,19 @@ impl Dealer {
             Kind::Old(_, splitter) => {
                 Stats::Old { splitter: splitter.stats(), members: splitter.members().to_vec() }
             }
-            Kind::Native(splitter) => {
-                Stats::Native { splitter: splitter.stats(), members: splitter.members(), follows: None }
+            Kind::Native(quic) => {
+                let (splitter, members) = (quic.machine().stats(), quic.machine().members());
+                Stats::Native { splitter, members, follows: None, quic: connected(quic.stats()) }
             }
-            Kind::Standby(standby) => Stats::Native {
-                splitter: standby.stats(),
-                members: standby.members(),
-                follows: (!standby.leads()).then(|| standby.follows()),
-            },
+            Kind::Standby(quic) => {
+                let standby = quic.machine();
+                Stats::Native {
+                    splitter: standby.stats(),
+                    members: standby.members(),
+                    follows: (!standby.leads()).then(|| standby.follows()),
+                    quic: connected(quic.stats()),
+                }
+            }
         }
     }
 
@@ -162,8 +191,8 @@ impl Dealer {
     fn splitter_mut(&mut self) -> Option<&mut native::Splitter> {
         match &mut self.kind {
             Kind::Old(..) => None,
-            Kind::Native(splitter) => Some(splitter),
-            Kind::Standby(standby) => Some(standby.splitter_mut()),
+            Kind::Native(quic) => Some(quic.machine_mut()),
+            Kind::Standby(quic) => Some(quic.machine_mut().splitter_mut()),
         }
     }
 
@@ -171,8 +200,12 @@ impl Dealer {
     fn team(kind: &Kind, announced: &Announced) -> Team {
         let (wire, key, peers) = match kind {
             Kind::Old(wire, splitter) => (Wire::Old(*wire), [0; 32], splitter.members().len()),
-            Kind::Native(splitter) => (Wire::Native, splitter.key().to_bytes(), splitter.stats().peers),
-            Kind::Standby(standby) => {
+            Kind::Native(quic) => {
+                let splitter = quic.machine();
+                (Wire::Native, splitter.key().to_bytes(), splitter.stats().peers)
+            }
+            Kind::Standby(quic) => {
+                let standby = quic.machine();
                 (Wire::Native, standby.splitter().key().to_bytes(), standby.stats().peers)
             }
         };
@@ -268,7 +301,7 @@ impl Machine for Dealer {
 impl Kind {
     /// Whether it has the team, or would have one.
     fn deals(&self) -> bool {
-        !matches!(self, Kind::Standby(standby) if !standby.leads())
+        !matches!(self, Kind::Standby(standby) if !standby.machine().leads())
     }
 }
 
@@ -290,6 +323,11 @@ fn told(event: native::splitter::Event) -> Told {
         Event::StoodDown(peer) => Told::StoodDown(peer),
         Event::TookOver(peers) => Told::TookOver(peers),
     }
+}
+
+/// What connections do, where there are some.
+fn connected(stats: quic::Stats) -> Option<quic::Stats> {
+    (stats.connected > 0).then_some(stats)
 }
 
 const MOST_EARLY: usize = 256;

@@ -1,9 +1,12 @@
 //! A member of a team, of whatever kind and on whatever wire.
 
-use super::wire::Wire;
+use super::wire::{Transport, Wire};
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use levada_link::{Input, Machine, Output};
+use levada_link::{
+    Input, Machine, Output,
+    quic::{self, Identity, Quic},
+};
 use levada_swarm::{
     native::{self, wire::Refusal},
     peer,
@@ -18,7 +21,7 @@ pub enum Member {
     /// A monitor on one of them.
     Monitor(Box<levada_swarm::Monitor>),
     /// A native peer.
-    Native(Box<native::Peer>),
+    Native(Box<Quic<native::Peer>>),
 }
 
 /// What a member needs to know.
@@ -43,6 +46,8 @@ pub struct Config {
     pub pass: Option<native::Pass>,
     /// What the key is made of with which a native monitor proves to be one.
     pub monitor_key: Option<[u8; 32]>,
+    /// How a native peer talks; as the team does where it is not said.
+    pub transport: Option<Transport>,
 }
 
 /// What a member tells.
@@ -89,6 +94,9 @@ pub enum Stats {
         peer: native::peer::Stats,
         /// Members that get something from it.
         children: usize,
+        /// What its connections do, where the team encrypts.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quic: Option<quic::Stats>,
     },
 }
 
@@ -103,10 +111,17 @@ impl Member {
             Wire::Native => {
                 let native = native::peer::Config::new(config.splitter);
                 let slots = config.slots.unwrap_or(native.slots);
+                let encrypt = match config.transport {
+                    None => native::peer::Encrypt::AsTheTeam,
+                    Some(Transport::Plain) => native::peer::Encrypt::Never,
+                    Some(Transport::Quic) => native::peer::Encrypt::Always,
+                };
                 let monitor = config.monitor_key.as_ref().map(native::Seal::ed25519);
                 let (key, pass) = (config.key, config.pass);
-                let config = native::peer::Config { slots, kept: KEPT, key, pass, monitor, ..native };
-                return Ok(Member::Native(Box::new(native::Peer::new(now, config, seed))));
+                let config =
+                    native::peer::Config { slots, kept: KEPT, key, pass, monitor, encrypt, ..native };
+                let peer = native::Peer::new(now, config, seed);
+                return Ok(Member::Native(Box::new(Quic::new(peer, Identity::ed25519(&random()?)?, None))));
             }
             Wire::Old(wire) => wire,
         };
@@ -124,7 +139,7 @@ impl Member {
         match self {
             Member::Peer(peer) => peer.leave(now),
             Member::Monitor(monitor) => monitor.peer_mut().leave(now),
-            Member::Native(peer) => peer.leave(),
+            Member::Native(peer) => peer.machine_mut().leave(),
         }
     }
 
@@ -135,7 +150,10 @@ impl Member {
             Member::Monitor(monitor) => {
                 Stats::Old { peer: monitor.peer().stats(), complaints: monitor.complaints() }
             }
-            Member::Native(peer) => Stats::Native { peer: peer.stats(), children: peer.children() },
+            Member::Native(quic) => {
+                let (peer, children) = (quic.machine().stats(), quic.machine().children());
+                Stats::Native { peer, children, quic: Some(quic.stats()).filter(|stats| stats.connected > 0) }
+            }
         }
     }
 }
@@ -161,7 +179,7 @@ impl Stats {
     pub fn line(&self) -> String {
         let passed_on = match self {
             Stats::Old { peer, .. } => format!("{} neighbours, {} sent", peer.neighbors, peer.dbs.sent),
-            Stats::Native { peer, children } => {
+            Stats::Native { peer, children, .. } => {
                 format!("{children} children, {} sent", crate::output::bytes(peer.sent_bytes))
             }
         };
@@ -221,6 +239,7 @@ fn native(event: native::peer::Event) -> Option<Told> {
         native::peer::Event::Lost(_) => Told::Lost,
         native::peer::Event::Refused(why) => Told::NotLetIn(why),
         native::peer::Event::TakenOver(by) => Told::TakenOver(by),
+        native::peer::Event::OtherTransport => Told::Refused,
         native::peer::Event::Left => Told::Left,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     outlet,
     stay::{Event, Over, Stay, Stop, Way, Wishes},
     token::Token,
-    wire::Wire,
+    wire::{Transport, Wire},
 };
 use crate::{
     exit::{Exit, USAGE},
@@ -80,6 +80,9 @@ pub struct Peer {
     key: Option<PathBuf>,
     #[command(flatten)]
     token: Token,
+    /// How datagrams travel: plain or quic, and the team must do the same; native wire only, default as the team does
+    #[arg(long, value_enum)]
+    transport: Option<Transport>,
     /// End after this time
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
@@ -139,6 +142,7 @@ impl Peer {
             slots: self.slots,
             pass: self.token.pass()?,
             monitor_key: self.monitor_key(monitor, console)?,
+            transport: self.transport,
         };
         let mut intake = Intake::new(station.clone(), self.mount.clone());
         let mut found = tokio::select! {

@@ -7,7 +7,7 @@ use super::{
     place,
     token::{Token, refusal},
     view,
-    wire::Wire,
+    wire::{Transport, Wire},
 };
 use crate::{
     exit::{Exit, USAGE},
@@ -45,6 +45,15 @@ pub struct Splitter {
     /// What the team speaks: a as the Python peers of 2018, b as the C++ ones, or native
     #[arg(long, default_value = "a")]
     wire: Wire,
+    /// How datagrams travel: plain, signed but for all to read, or encrypted by quic; native wire only
+    #[arg(long, value_enum, default_value_t = Transport::Plain)]
+    transport: Transport,
+    /// How long chunks wait for others to be signed together: the longer, the less there is for peers to check; native wire only, default 20ms
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    group_time: Option<Duration>,
+    /// How many times the whole stream is sent, at most, to peers behind NATs whom no other reaches; native wire only, default 1
+    #[arg(long, value_name = "STREAMS")]
+    relays: Option<usize>,
     /// Bytes a chunk, on the old wires
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=1400))]
     chunk_size: u16,
@@ -162,7 +171,16 @@ impl Splitter {
                 Key::from_bytes(key).ok_or_else(|| Exit(USAGE, "a monitor's key is none".into()))
             });
             let (monitors, pass) = (monitors.collect::<Result<_, _>>()?, self.token.pass()?);
-            return Dealer::native(Native { secret, standby_of, pass, monitors, announced });
+            return Dealer::native(Native {
+                secret,
+                standby_of,
+                pass,
+                monitors,
+                announced,
+                encrypts: self.transport == Transport::Quic,
+                group_time: self.group_time,
+                relays: self.relays,
+            });
         };
         if self.key.is_some() || self.token.pass()?.is_some() || !self.monitor_key.is_empty() {
             let why = "keys, tokens and splitters that stand by need --wire native";

@@ -5,7 +5,7 @@ use super::{
     place,
     token::refusal,
     tracker::{self, Found},
-    wire::Wire,
+    wire::{Transport, Wire},
 };
 use crate::output::Console;
 use anyhow::Result;
@@ -49,6 +49,8 @@ pub struct Wishes {
     pub pass: Option<Pass>,
     /// See [`Config::monitor_key`].
     pub monitor_key: Option<[u8; 32]>,
+    /// See [`Config::transport`].
+    pub transport: Option<Transport>,
 }
 
 /// Why a stay is over.
@@ -153,6 +155,7 @@ impl Stay {
             key: found.key,
             pass: wishes.pass,
             monitor_key: wishes.monitor_key,
+            transport: wishes.transport,
         };
         let driver = Driver::new(Member::new(&config)?, sockets);
         Ok(Stay { driver, found, pass: wishes.pass, here })

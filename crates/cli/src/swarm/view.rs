@@ -202,6 +202,7 @@ mod tests {
             monitor: false,
             origin,
             parents: BTreeMap::new(),
+            relayed: 0,
             children: 3,
             depth: 1,
             sent_bytes,
@@ -212,6 +213,7 @@ mod tests {
             splitter: Counts { peers: 2, ..Counts::default() },
             members: vec![member(1, sent, 8), member(2, 0, 0)],
             follows: None,
+            quic: None,
         };
         let (mut eye, now) = (Eye::default(), Instant::now());
         eye.see("team", &stats(0), now);

@@ -2,6 +2,15 @@
 
 use std::str::FromStr;
 
+/// How datagrams of a native team travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Transport {
+    /// As they are: signed, but for all to read.
+    Plain,
+    /// Encrypted, between ends that know each other's keys.
+    Quic,
+}
+
 /// What a team speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {

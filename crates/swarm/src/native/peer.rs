@@ -2,6 +2,7 @@
 
 mod ask;
 mod head;
+mod keys;
 mod lan;
 mod links;
 mod missing;
@@ -11,16 +12,18 @@ mod neighbors;
 mod proof;
 mod standby;
 mod stats;
+mod ways;
 
 use super::{
     pass::{NO_PROOF, Pass, Veil},
     playout::{Next, Playout},
     ring::Ring,
     seal::{Key, Seal},
-    wire::{ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
+    wire::{ENCRYPTED, ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
 };
 use bytes::{Bytes, BytesMut};
 use head::Head;
+use keys::Keys;
 use lan::Lan;
 use levada_link::{Chance, Input, Machine, Output, Transmit};
 use links::{Children, Stripe};
@@ -33,6 +36,7 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
+use ways::Introduced;
 
 /// What a native peer needs to know.
 #[derive(Clone, Debug)]
@@ -56,6 +60,20 @@ pub struct Config {
     pub lan: Option<SocketAddr>,
     /// How it behaves: for simulations.
     pub conduct: Conduct,
+    /// Whether what it says is encrypted.
+    pub encrypt: Encrypt,
+}
+
+/// Whether a peer encrypts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encrypt {
+    /// Where the team does.
+    #[default]
+    AsTheTeam,
+    /// It joins only teams that do.
+    Always,
+    /// It joins only teams that do not.
+    Never,
 }
 
 /// How a peer behaves.
@@ -85,6 +103,8 @@ pub enum Event {
     TakenOver(SocketAddr),
     /// It is not let in: for want of a token, which ends it, or of room, and it will try again.
     Refused(Refusal),
+    /// The team encrypts and this peer shall not, or the other way round; it will try again.
+    OtherTransport,
     /// It has left.
     Left,
 }
@@ -101,6 +121,8 @@ pub struct Peer {
     playout: Playout,
     /// The chunks that came last, for who misses them: as many as configured, the oldest leave first.
     recent: Ring<Bytes>,
+    introduced: Introduced,
+    keys: Keys,
     head: Head,
     highest: u64,
     /// Where a player may begin, as the splitter said at the door.
@@ -146,7 +168,8 @@ impl Config {
     pub fn new(splitter: SocketAddr) -> Config {
         let patience = Duration::from_millis(1_200);
         let (key, pass, monitor, lan) = (None, None, None, None);
-        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, lan, conduct: Conduct::Honest }
+        let (conduct, encrypt) = (Conduct::Honest, Encrypt::AsTheTeam);
+        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, lan, conduct, encrypt }
     }
 }
 
@@ -167,6 +190,8 @@ impl Peer {
             missing: Missing::default(),
             playout: Playout::new(config.patience),
             recent: Ring::new(config.kept),
+            introduced: Introduced::default(),
+            keys: Keys::default(),
             head: Head::default(),
             highest: 0,
             entry: NONE,
@@ -220,8 +245,10 @@ impl Peer {
         let Some(message) = Message::read(bytes) else { return };
         let from_splitter = from == self.config.splitter;
         match message {
-            Message::Cookie { nonce, cookie } if from_splitter || self.standby == Some(from) => {
-                self.bring_back(now, from, nonce, cookie);
+            Message::Cookie { nonce, cookie, capabilities }
+                if from_splitter || self.standby == Some(from) =>
+            {
+                self.bring_back(now, from, (nonce, cookie), capabilities & ENCRYPTED != 0);
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             Message::Refused { nonce, why } if from_splitter => self.refused(now, nonce, why),
@@ -232,7 +259,8 @@ impl Peer {
                 self.veil = Veil::of(self.config.pass.as_ref(), &salt);
                 self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
             }
-            Message::Parent { stripe, parent, ticket } if from_splitter => {
+            Message::Parent { stripe, parent, ticket, who } if from_splitter => {
+                self.keys.learn(parent, who);
                 self.accept_parent(now, stripe.into(), parent, ticket);
             }
             Message::HeadPart { from: at, total, bytes } if from_splitter => {
@@ -240,7 +268,11 @@ impl Peer {
             }
             Message::Subscribe { stripe, ticket } => self.accept_neighbor(now, from, stripe, &ticket),
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
-            Message::Introduce { child } if from_splitter => self.say(child, &Message::Punch),
+            Message::Introduce { child, token, who } if from_splitter => {
+                self.keys.learn(child, who);
+                self.introduced(now, child, token);
+            }
+            Message::Punch { token } => self.punched(from, token),
             Message::Keep { stripes } => self.children.keep(now, from, stripes),
             Message::Lan(lan_wire::Word::Mute { stripes }) => self.children.mute(from, stripes),
             Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed, bytes),
@@ -253,14 +285,31 @@ impl Peer {
         }
     }
 
-    fn bring_back(&mut self, now: Instant, from: SocketAddr, said: u64, brought: [u8; 16]) {
-        let Phase::Joining { nonce, cookie, .. } = &self.phase else { return };
+    fn bring_back(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        (said, brought): (u64, [u8; 16]),
+        encrypted: bool,
+    ) {
+        let refused = match self.config.encrypt {
+            Encrypt::AsTheTeam => false,
+            Encrypt::Always => !encrypted,
+            Encrypt::Never => encrypted,
+        };
+        let Phase::Joining { nonce, cookie, again, .. } = &mut self.phase else { return };
         if *nonce != said || cookie.is_some() {
             return;
+        }
+        if refused {
+            // It may be another one the next time.
+            *again = now + 5 * AGAIN;
+            return self.out.push_back(Output::Event(Event::OtherTransport));
         }
         self.answered(from);
         let Phase::Joining { cookie, again, .. } = &mut self.phase else { return };
         (*cookie, *again) = (Some(brought), now + AGAIN);
+        self.keys.encrypts = encrypted;
         self.knock(said, brought);
     }
 
@@ -296,6 +345,9 @@ impl Peer {
     ) {
         let Phase::Joining { nonce, .. } = &self.phase else { return };
         if *nonce != said || !(1..=64).contains(&stripes) || head > LONGEST_HEAD {
+            return;
+        }
+        if self.keys.encrypts && self.keys.of(self.config.splitter) != Some(key) {
             return;
         }
         if !self.proofs.learn(key) {
@@ -353,7 +405,11 @@ impl Peer {
         self.stats.received += 1;
         self.stats.hops = self.stats.hops.max(sealed.hops);
         self.flows = now;
+        let was_fresh = self.stripes[stripe].fresh;
         let before = self.stripes[stripe].note(now, from, number, self.highest);
+        if was_fresh && !self.stripes[stripe].fresh {
+            self.want_backlog(now, stripe);
+        }
         self.missing.found(number);
         if let Some(before) = before {
             let step = self.stripes.len();
@@ -486,6 +542,7 @@ impl Peer {
         }
         self.children.forget_silent(now);
         self.look_around_lan(now);
+        self.punch(now);
         self.report(now);
         if let Some(next) = self.playout.next() {
             // What no later chunk of its stripe tells is noticed by the other stripes.

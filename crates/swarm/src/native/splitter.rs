@@ -9,10 +9,10 @@ use super::{
     pass::{NO_PROOF, Pass, Veil},
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan},
+    wire::{ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, is_open, lan},
 };
 use bytes::Bytes;
-use levada_link::{Input, Machine, Output, Transmit};
+use levada_link::{Door, Guarded, Input, Machine, Output, Transmit, guarded::PublicKey};
 use serde::Serialize;
 use standby::Heir;
 use std::{
@@ -45,6 +45,8 @@ pub struct Config {
     pub spare: usize,
     /// How many stripes it feeds to those whom no parent reaches; eight.
     pub relays: usize,
+    /// Whether all but hellos and cookies travels by QUIC.
+    pub encrypts: bool,
     /// How much it sends once more to who missed it: one chunk for so many dealt, and a few that it saved up. Whom it
     /// feeds itself gets what it misses beside that.
     pub repair_share: u64,
@@ -68,6 +70,7 @@ impl Config {
             most_peers: 20_000,
             spare: 8,
             relays: 8,
+            encrypts: false,
             repair_share: 16,
             pass: None,
             monitors: Vec::new(),
@@ -128,6 +131,11 @@ pub struct Splitter {
     trees: Trees,
     members: BTreeMap<SocketAddr, Member>,
     trust: Trust,
+    /// Who waits for the first chunk from its parent, since when, and the next number then: at most the members, times the
+    /// stripes.
+    waits: BTreeMap<(usize, SocketAddr), (Instant, u64)>,
+    /// The keys of those who are connected, in an encrypted team: at most the connections.
+    shown: BTreeMap<SocketAddr, PublicKey>,
     head: Bytes,
     number: u64,
     /// The newest chunk that a player may begin with.
@@ -166,6 +174,8 @@ struct Member {
     /// The stripes of which it wanted for something when it was heard last.
     wants: u64,
     said: Said,
+    /// Its key, in an encrypted team.
+    who: Option<PublicKey>,
 }
 
 impl Splitter {
@@ -177,11 +187,13 @@ impl Splitter {
         Splitter {
             veil: Veil::of(config.pass.as_ref(), &salt),
             salt,
-            trees: Trees::new(stripes.into(), config.roots.max(1), config.spare),
+            trees: Trees::new(stripes.into(), config.roots.max(1), config.spare).relaying(config.relays),
             config: Config { stripes, ..config },
             start: now,
             members: BTreeMap::new(),
             trust: Trust::default(),
+            waits: BTreeMap::new(),
+            shown: BTreeMap::new(),
             head: Bytes::new(),
             number: 0,
             entry: NONE,
@@ -268,7 +280,8 @@ impl Splitter {
         match message {
             Message::Hello { nonce } => {
                 let cookie = self.cookie(now, from, nonce, 0);
-                self.say(from, &Message::Cookie { nonce, cookie });
+                let capabilities = if self.config.encrypts { ENCRYPTED } else { 0 };
+                self.say(from, &Message::Cookie { nonce, cookie, capabilities });
             }
             Message::Join { nonce, cookie, slots, proof, .. } => {
                 self.join(now, from, (nonce, cookie, proof), slots);
@@ -287,6 +300,7 @@ impl Splitter {
             Message::Lost(numbers) => self.hear_losses(now, from, &numbers),
             Message::Report(report) => self.told_of_itself(now, from, report),
             Message::Backlog { stripe, from: at } => self.tell_backlog(from, stripe.into(), at),
+            Message::Elsewhere { member } => self.trees.seen_elsewhere(member, from),
             Message::Goodbye => {
                 self.let_go(now, from);
                 self.out.push_back(Output::Event(Event::Left(from)));
@@ -305,7 +319,7 @@ impl Splitter {
         slots: u16,
     ) {
         let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
-        if !good {
+        if !good || self.config.encrypts && !self.shown.contains_key(&from) {
             self.stats.refused += 1;
             return;
         }
@@ -336,8 +350,9 @@ impl Splitter {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
-        let said = Said::default();
-        self.members.insert(member, Member { heard: now, slots, wants: 0, monitor: false, muted: 0, said });
+        let (said, who) = (Said::default(), self.shown.get(&member).copied());
+        let new = Member { heard: now, slots, wants: 0, monitor: false, muted: 0, said, who };
+        self.members.insert(member, new);
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
         self.out.push_back(Output::Event(Event::Joined(member)));
@@ -352,6 +367,7 @@ impl Splitter {
             if parent != Some(child) {
                 self.trust.note_move(now, (stripe, child));
             }
+            self.waits.remove(&(stripe, child));
             self.give_parent(now, child, stripe, parent);
         }
     }
@@ -359,11 +375,13 @@ impl Splitter {
     fn give_parent(&mut self, now: Instant, child: SocketAddr, stripe: usize, parent: Parent) {
         let parent = parent.unwrap_or(self.config.here);
         let until = now.saturating_duration_since(self.start).as_secs() as u32 + TICKET_LASTS;
-        let statement = Ticket::statement(child, parent, stripe as u8, until);
+        let key_of = |member: &SocketAddr| self.members.get(member).and_then(|member| member.who);
+        let (childs, parents) = (key_of(&child), key_of(&parent));
+        let statement = Ticket::statement(child, childs.as_ref(), parent, stripe as u8, until);
         let ticket = Ticket { until, signature: self.config.seal.sign(&statement) };
-        self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket });
+        self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket, who: parents });
         if parent != self.config.here && parent != child {
-            self.say(parent, &Message::Introduce { child });
+            self.say(parent, &Message::Introduce { child, token: ticket.token(), who: childs });
         }
     }
 
@@ -444,6 +462,7 @@ impl Splitter {
         self.members.remove(&member);
         self.tell_heir_gone(member);
         self.trust.forget(self.config.stripes.into(), member);
+        self.waits.retain(|(_, child), _| *child != member);
         let moves = self.trees.remove(member);
         self.give_parents(now, moves);
     }
@@ -459,6 +478,7 @@ impl Splitter {
             return;
         }
         self.tick = now + TICK;
+        self.trees.forget(now);
         self.tidy(now);
         self.replace_silent_roots(now);
         self.hear_complaints(now);
@@ -511,6 +531,29 @@ impl Machine for Splitter {
             let due = [Some(self.tick), group].into_iter().flatten().min();
             Output::Wait(due.map(|due| due.max(now)))
         })
+    }
+}
+
+impl Guarded for Splitter {
+    fn encrypts(&self) -> bool {
+        self.config.encrypts
+    }
+
+    fn is_open(&self, datagram: &Bytes) -> bool {
+        is_open(datagram)
+    }
+
+    fn door(&self, _: SocketAddr) -> Door {
+        if self.config.encrypts { Door::Proof } else { Door::Shut }
+    }
+
+    fn admits(&mut self, address: SocketAddr, key: &PublicKey) -> bool {
+        self.shown.insert(address, *key);
+        true
+    }
+
+    fn parted(&mut self, address: SocketAddr) {
+        self.shown.remove(&address);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     },
 };
 use bytes::Bytes;
-use levada_link::{Chance, Input, Machine, Output, Transmit};
+use levada_link::{Chance, Door, Guarded, Input, Machine, Output, Transmit, guarded::PublicKey};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -243,7 +243,7 @@ impl Standby {
     /// What is for it and not for the splitter that it becomes.
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) -> bool {
         match Message::read(bytes) {
-            Some(Message::Cookie { nonce: said, cookie }) if from == self.primary => {
+            Some(Message::Cookie { nonce: said, cookie, .. }) if from == self.primary => {
                 if let Phase::Asking { nonce, .. } = self.phase
                     && nonce == said
                 {
@@ -266,6 +266,31 @@ impl Standby {
             // Nobody joins here as long as there is another.
             _ => !self.leads(),
         }
+    }
+}
+
+impl Guarded for Standby {
+    fn encrypts(&self) -> bool {
+        self.splitter.encrypts()
+    }
+
+    fn is_open(&self, datagram: &Bytes) -> bool {
+        self.splitter.is_open(datagram)
+    }
+
+    fn door(&self, from: SocketAddr) -> Door {
+        self.splitter.door(from)
+    }
+
+    fn admits(&mut self, address: SocketAddr, key: &PublicKey) -> bool {
+        let is_primary = address == self.primary;
+        // Who stands by for a splitter has its key.
+        let is_welcome = !is_primary || *key == self.splitter.key().to_bytes();
+        is_welcome && self.splitter.admits(address, key)
+    }
+
+    fn parted(&mut self, address: SocketAddr) {
+        self.splitter.parted(address);
     }
 }
 

@@ -22,13 +22,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-enum Node {
+pub(super) enum Node {
     Standby(Box<Standby>),
     Splitter(Box<Splitter>),
     Peer(Box<Peer>),
 }
 
-enum Told {
+pub(super) enum Told {
     /// Something sent to a group.
     Cast(Bytes),
     Splitter(splitter::Event),
@@ -68,15 +68,15 @@ fn told<E>(output: Output<E>, wrap: impl Fn(E) -> Told) -> Output<Told> {
     }
 }
 
-struct Team {
-    world: World<Node>,
+pub(super) struct Team {
+    pub(super) world: World<Node>,
     access: Access,
-    played: BTreeMap<HostId, Vec<(u64, Bytes)>>,
-    lost: BTreeMap<HostId, Vec<u64>>,
+    pub(super) played: BTreeMap<HostId, Vec<(u64, Bytes)>>,
+    pub(super) lost: BTreeMap<HostId, Vec<u64>>,
     heads: BTreeMap<HostId, Bytes>,
     refused: BTreeMap<HostId, Vec<Refusal>>,
     died: usize,
-    fed: u64,
+    pub(super) fed: u64,
     /// Peers that share a network, and what was cast there of late.
     lan: Vec<HostId>,
     casts: Vec<(HostId, Bytes)>,
@@ -89,7 +89,7 @@ const HEAD: &[u8] = &[9; 5_000];
 impl Team {
     // Where time begins does not matter.
     #[allow(clippy::disallowed_methods)]
-    fn over(access: &str, seal: Seal) -> Team {
+    pub(super) fn over(access: &str, seal: Seal) -> Team {
         let start = Instant::now();
         let mut world = World::new(start, 7);
         let access = Access::both(&access.parse().unwrap());
@@ -113,7 +113,7 @@ impl Team {
         }
     }
 
-    fn join(&mut self, conduct: Conduct) -> HostId {
+    pub(super) fn join(&mut self, conduct: Conduct) -> HostId {
         self.join_with(conduct, 10)
     }
 
@@ -125,7 +125,7 @@ impl Team {
     }
 
     /// A chunk every ten milliseconds, every fiftieth one a player may begin with.
-    fn play(&mut self, time: Duration) {
+    pub(super) fn play(&mut self, time: Duration) {
         let until = self.world.now() + time;
         while self.world.now() < until {
             let now = self.world.instant();
@@ -155,30 +155,30 @@ impl Team {
         }
     }
 
-    fn peer(&self, host: HostId) -> peer::Stats {
+    pub(super) fn peer(&self, host: HostId) -> peer::Stats {
         match self.world.machine(host) {
             Some(Node::Peer(peer)) => peer.stats(),
             _ => panic!("no peer"),
         }
     }
 
-    fn splitter(&self) -> splitter::Stats {
+    pub(super) fn splitter(&self) -> splitter::Stats {
         match self.world.machine(HostId(0)) {
             Some(Node::Splitter(splitter)) => splitter.stats(),
             _ => panic!("no splitter"),
         }
     }
 
-    fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.lost.values().map(|lost| lost.len() as u64).sum()
     }
 }
 
-fn ed25519() -> Seal {
+pub(super) fn ed25519() -> Seal {
     Seal::ed25519(&[5; 32])
 }
 
-const S: Duration = Duration::from_secs(1);
+pub(super) const S: Duration = Duration::from_secs(1);
 
 #[test]
 fn sixty_peers_play_all_of_it_and_the_source_uploads_it_about_once() {
@@ -346,7 +346,7 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
     let group = Group { first: 1 << 40, mark, root: [6; 16], chunks: vec![(1, 1_200), (0, 7)] };
     let all = [
         Message::Hello { nonce: 1 },
-        Message::Cookie { nonce: 1, cookie: [1; 16] },
+        Message::Cookie { nonce: 1, cookie: [1; 16], capabilities: 1 },
         Message::Join { nonce: 1, cookie: [1; 16], slots: 2, skills: 1, proof: [3; 16] },
         Message::Welcome {
             nonce: 1,
@@ -366,15 +366,17 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Lost(vec![1, 2, 3]),
         Message::Lan(lan::Word::Here { me: v6, gates: 5 }),
         Message::Lan(lan::Word::Mute { stripes: 9 }),
-        Message::Parent { stripe: 3, parent: HostId(4).address(), ticket },
+        Message::Parent { stripe: 3, parent: HostId(4).address(), ticket, who: None },
+        Message::Parent { stripe: 3, parent: v6, ticket, who: Some([7; 32]) },
         Message::Subscribe { stripe: 3, ticket },
         Message::Keep { stripes: 9 },
         Message::Unsubscribe { stripe: 3 },
         Message::Chunk(sealed),
         Message::Nack(vec![1, 2, 3]),
         Message::Alive { missing: 5, waiting: 6 },
-        Message::Introduce { child: v6 },
-        Message::Punch,
+        Message::Introduce { child: v6, token: [3; 8], who: Some([7; 32]) },
+        Message::Punch { token: [3; 8] },
+        Message::Elsewhere { member: v6 },
         Message::Goodbye,
         Message::HeadWanted { from: 5 },
         Message::HeadPart { from: 5, total: 9, bytes: Bytes::from_static(b"part") },

@@ -1,10 +1,12 @@
 //! Who is whose parent in which stripe: kept by the splitter, so that every tree stays flat and nobody uploads too much.
 
 mod place;
+mod reached;
 mod search;
 #[cfg(test)]
 mod tests;
 
+use super::reach::Reach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -31,6 +33,9 @@ pub(super) struct Trees {
     spare: usize,
     /// Whom it feeds beside all that since nobody else reaches them.
     relayed: BTreeSet<(usize, SocketAddr)>,
+    /// How many those may be.
+    relays: usize,
+    reach: Reach,
     /// What the carriers of each stripe may give.
     room: Vec<usize>,
     /// Who gives nothing: at most the members.
@@ -93,6 +98,8 @@ impl Trees {
             roots,
             spare,
             relayed: BTreeSet::new(),
+            relays: 0,
+            reach: Reach::default(),
             owing: BTreeSet::new(),
             moves: Vec::new(),
         }
@@ -211,6 +218,7 @@ impl Trees {
             }
         }
         self.members.remove(&member);
+        self.reach.remove(member);
         orphans.into_iter().for_each(|(stripe, child)| self.attach(stripe, child, None));
         std::mem::take(&mut self.moves)
     }

@@ -6,6 +6,7 @@ pub mod standby;
 use super::seal::Hash;
 use crate::wire::Reader;
 use bytes::{BufMut, Bytes, BytesMut};
+use levada_link::guarded::PublicKey;
 use std::net::{IpAddr, SocketAddr};
 
 /// A message.
@@ -22,6 +23,8 @@ pub enum Message {
         nonce: u64,
         /// Good for a while at that address.
         cookie: [u8; 16],
+        /// What the team does: [`ENCRYPTED`].
+        capabilities: u8,
     },
     /// A peer whose address is proven joins.
     Join {
@@ -84,6 +87,8 @@ pub enum Message {
         parent: SocketAddr,
         /// What makes the parent listen.
         ticket: Ticket,
+        /// By what key it is known, in an encrypted team.
+        who: Option<PublicKey>,
     },
     /// A child wants a stripe, or goes on wanting it.
     Subscribe {
@@ -117,9 +122,21 @@ pub enum Message {
     Introduce {
         /// Where it comes from.
         child: SocketAddr,
+        /// Of its ticket, by which it knows who speaks.
+        token: Token,
+        /// By what key it is known, in an encrypted team.
+        who: Option<PublicKey>,
     },
-    /// Says nothing, but opens a way.
-    Punch,
+    /// Opens a way; and where the child hears it, that is where its parent is.
+    Punch {
+        /// The introduction's.
+        token: Token,
+    },
+    /// A member is at another port than the splitter knows: it sits behind a symmetric NAT.
+    Elsewhere {
+        /// As the splitter knows it.
+        member: SocketAddr,
+    },
     /// A member leaves.
     Goodbye,
     /// The head of the stream from this byte on is wanted.
@@ -193,6 +210,9 @@ pub struct Ticket {
     pub signature: [u8; 64],
 }
 
+/// What the splitter tells both a child and its parent, and nobody else: the beginning of the ticket's signature.
+pub type Token = [u8; 8];
+
 /// A chunk with its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
@@ -214,6 +234,8 @@ pub struct Sealed {
 
 /// A player may begin here, after the head.
 pub const ENTRY: u8 = 1;
+/// All but hellos and cookies travels by QUIC.
+pub const ENCRYPTED: u8 = 1;
 /// No chunk has this number.
 pub const NONE: u64 = u64::MAX;
 /// The most bytes of the stream in a chunk.
@@ -237,10 +259,11 @@ impl Message {
                 out.put_u64(*nonce);
                 out.resize(HELLO_LENGTH, 0);
             }
-            Message::Cookie { nonce, cookie } => {
+            Message::Cookie { nonce, cookie, capabilities } => {
                 out.put_slice(&[1, VERSION]);
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
+                out.put_u8(*capabilities);
             }
             Message::Join { nonce, cookie, slots, skills, proof } => {
                 out.put_slice(&[2, VERSION]);
@@ -282,10 +305,11 @@ impl Message {
                 out.put_slice(&[53, VERSION]);
                 numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
             }
-            Message::Parent { stripe, parent, ticket } => {
+            Message::Parent { stripe, parent, ticket, who } => {
                 out.put_slice(&[4, *stripe]);
                 put_address(&mut out, *parent);
                 ticket.put(&mut out);
+                who.iter().for_each(|who| out.put_slice(who));
             }
             Message::Subscribe { stripe, ticket } => {
                 out.put_slice(&[5, *stripe]);
@@ -306,11 +330,20 @@ impl Message {
                 out.put_u64(*missing);
                 out.put_u64(*waiting);
             }
-            Message::Introduce { child } => {
+            Message::Introduce { child, token, who } => {
                 out.put_u8(15);
                 put_address(&mut out, *child);
+                out.put_slice(token);
+                who.iter().for_each(|who| out.put_slice(who));
             }
-            Message::Punch => out.put_u8(16),
+            Message::Punch { token } => {
+                out.put_u8(16);
+                out.put_slice(token);
+            }
+            Message::Elsewhere { member } => {
+                out.put_u8(20);
+                put_address(&mut out, *member);
+            }
             Message::Goodbye => out.put_u8(10),
             Message::HeadWanted { from } => {
                 out.put_u8(11);
@@ -358,7 +391,10 @@ impl Message {
             0 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
                 Message::Hello { nonce: reader.u64()? }
             }
-            1 if reader.u8()? == VERSION => Message::Cookie { nonce: reader.u64()?, cookie: reader.array()? },
+            1 if reader.u8()? == VERSION => {
+                let (nonce, cookie) = (reader.u64()?, reader.array()?);
+                Message::Cookie { nonce, cookie, capabilities: reader.u8()? }
+            }
             2 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
                 let (nonce, cookie, slots) = (reader.u64()?, reader.array()?, reader.u16()?);
                 Message::Join { nonce, cookie, slots, skills: reader.u16()?, proof: reader.array()? }
@@ -374,6 +410,7 @@ impl Message {
                 stripe: reader.u8()?,
                 parent: address(&mut reader)?,
                 ticket: Ticket::read(&mut reader)?,
+                who: who(&mut reader)?,
             },
             5 => Message::Subscribe { stripe: reader.u8()?, ticket: Ticket::read(&mut reader)? },
             6 => Message::Unsubscribe { stripe: reader.u8()? },
@@ -383,8 +420,13 @@ impl Message {
                 Message::Nack(numbers)
             }
             9 => Message::Alive { missing: reader.u64()?, waiting: reader.u64()? },
-            15 => Message::Introduce { child: address(&mut reader)? },
-            16 => Message::Punch,
+            15 => Message::Introduce {
+                child: address(&mut reader)?,
+                token: reader.array()?,
+                who: who(&mut reader)?,
+            },
+            16 => Message::Punch { token: reader.array()? },
+            20 => Message::Elsewhere { member: address(&mut reader)? },
             10 => Message::Goodbye,
             11 => Message::HeadWanted { from: reader.u32()? },
             12 => {
@@ -429,15 +471,29 @@ impl Message {
 }
 
 impl Ticket {
-    /// What is signed.
-    pub fn statement(child: SocketAddr, parent: SocketAddr, stripe: u8, until: u32) -> Bytes {
+    /// What is signed; with the key by which the child is known, in an encrypted team.
+    pub fn statement(
+        child: SocketAddr,
+        who: Option<&PublicKey>,
+        parent: SocketAddr,
+        stripe: u8,
+        until: u32,
+    ) -> Bytes {
         let mut out = BytesMut::from(&b"levada swarm ticket 1"[..]);
         // Of the child its host alone: behind some NATs each of its parents sees it at another port.
         put_address(&mut out, SocketAddr::new(child.ip(), 0));
         put_address(&mut out, parent);
         out.put_u8(stripe);
         out.put_u32(until);
+        who.iter().for_each(|who| out.put_slice(*who));
         out.freeze()
+    }
+
+    /// What the parent is told of it.
+    pub fn token(&self) -> Token {
+        let mut token = Token::default();
+        token.copy_from_slice(&self.signature[..8]);
+        token
     }
 
     fn put(&self, out: &mut BytesMut) {
@@ -501,6 +557,19 @@ impl Sealed {
         let fits = (1..=LONGEST).contains(&data.len());
         fits.then_some(Sealed { number, flags, hops, place: (at, count), siblings, signature, data })
     }
+}
+
+/// A key at the end of a message, or none.
+fn who(reader: &mut Reader<'_>) -> Option<Option<PublicKey>> {
+    match reader.rest() {
+        [] => Some(None),
+        key => key.try_into().ok().map(Some),
+    }
+}
+
+/// Whether a datagram may travel unencrypted in an encrypted team: hellos and cookies.
+pub fn is_open(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(0 | 1))
 }
 
 /// Whether a datagram is a chunk that a simulated polluter forged.

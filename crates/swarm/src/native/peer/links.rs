@@ -8,8 +8,11 @@ use std::{
 };
 
 /// A stripe as it comes from its parent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stripe {
+    /// The parent as the splitter knows it.
+    pub(super) told: Option<SocketAddr>,
+    /// The parent where it is reached, which is elsewhere where it punched from there.
     pub(super) parent: Option<(SocketAddr, Ticket)>,
     /// The newest number that came from the parent.
     newest: Option<u64>,
@@ -24,7 +27,7 @@ pub(super) struct Stripe {
 
 impl Stripe {
     pub(super) fn new(now: Instant) -> Stripe {
-        Stripe { parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0 }
+        Stripe { told: None, parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0 }
     }
 
     /// The same from another parent, which is not there yet.

@@ -30,17 +30,30 @@ impl Peer {
             return;
         }
         let parent = if parent.ip().is_unspecified() { self.config.splitter } else { parent };
+        let known = &mut self.stripes[stripe];
+        if let (Some((_, old)), true) = (&mut known.parent, known.told == Some(parent)) {
+            // Told again, since nothing came yet: the way to it that was found meanwhile stays.
+            *old = ticket;
+            return self.subscribe(stripe);
+        }
         self.unsubscribe(stripe);
         self.stripes[stripe] = self.stripes[stripe].of_another(now);
         if matches!(self.phase, Phase::Member { me, .. } if me == parent) {
             return;
         }
-        self.stripes[stripe].parent = Some((parent, ticket));
+        let known = &mut self.stripes[stripe];
+        (known.told, known.parent) = (Some(parent), Some((parent, ticket)));
         self.subscribe(stripe);
         self.missing
             .ask_again(now, |number| number.checked_rem(self.stripes.len() as u64) == Some(stripe as u64));
-        if self.entry != NONE && self.playout.next().is_none() {
-            // What came since then is with the parent; the entry itself is asked for again where that did not help.
+        self.want_backlog(now, stripe);
+    }
+
+    /// A newcomer that plays nothing yet asks its parent for what came since players may begin; once for each way to it.
+    pub(super) fn want_backlog(&mut self, now: Instant, stripe: usize) {
+        let parent = self.stripes.get(stripe).and_then(|stripe| stripe.parent);
+        if let Some((parent, _)) = parent.filter(|_| self.entry != NONE && self.playout.next().is_none()) {
+            // The entry itself is asked for again where that does not help.
             self.say(parent, &Message::Backlog { stripe: stripe as u8, from: self.entry });
             self.missing.note(now, self.entry);
         }
@@ -84,11 +97,13 @@ impl Peer {
             return;
         }
         let clock = time + now.saturating_duration_since(joined).as_secs() as u32;
-        let statement = Ticket::statement(from, me, stripe, ticket.until);
+        let who = self.keys.of(from).filter(|_| self.keys.encrypts);
+        let statement = Ticket::statement(from, who, me, stripe, ticket.until);
         if ticket.until < clock || !self.proofs.verify(&statement, &ticket.signature) {
             self.stats.refused += 1;
             return;
         }
+        self.arrived(from, ticket.token());
         if self.children.len() >= usize::from(self.config.slots) + SPARE_SLOTS {
             // Where some died, the splitter knows sooner.
             self.children.drop_quietest();

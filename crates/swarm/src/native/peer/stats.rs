@@ -25,6 +25,8 @@ pub struct Stats {
     pub given: u64,
     /// Subscriptions refused for a bad ticket.
     pub refused: u64,
+    /// Parents found where they punched from.
+    pub punched: u64,
     /// How often it joined.
     pub joins: u64,
     /// Signatures checked.
@@ -53,6 +55,7 @@ impl std::ops::Add for Stats {
             asked: self.asked + other.asked,
             given: self.given + other.given,
             refused: self.refused + other.refused,
+            punched: self.punched + other.punched,
             joins: self.joins + other.joins,
             checked: self.checked + other.checked,
             cast: self.cast + other.cast,

@@ -168,7 +168,8 @@ impl Splitter {
         self.start = now.checked_sub(Duration::from_secs(time.into())).unwrap_or(self.start);
         if stripes != self.config.stripes && self.members.is_empty() && (1..=64).contains(&stripes) {
             self.config.stripes = stripes;
-            self.trees = super::Trees::new(stripes.into(), self.config.roots.max(1), self.config.spare);
+            let trees = super::Trees::new(stripes.into(), self.config.roots.max(1), self.config.spare);
+            self.trees = trees.relaying(self.config.relays);
         }
     }
 

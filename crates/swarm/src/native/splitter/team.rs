@@ -25,6 +25,8 @@ pub struct Member {
     pub parents: BTreeMap<SocketAddr, usize>,
     /// How many stripes it gives to how many others, summed.
     pub children: usize,
+    /// Those of them that it gets from there because no other member reaches it.
+    pub relayed: usize,
     /// How many stand between the splitter and it, at most.
     pub depth: u32,
     /// Bytes that it has sent.
@@ -93,6 +95,7 @@ impl Splitter {
                     monitor: member.monitor,
                     origin: (0..stripes).filter(|stripe| self.trees.is_root(*stripe, *endpoint)).count(),
                     depth: (0..stripes).map(|stripe| self.trees.depth(stripe, *endpoint)).max().unwrap_or(0),
+                    relayed: (0..stripes).filter(|stripe| self.trees.is_relayed(*stripe, *endpoint)).count(),
                     parents,
                     children: 0,
                     sent_bytes: member.said.report.sent_bytes,

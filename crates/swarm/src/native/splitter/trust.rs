@@ -37,6 +37,8 @@ pub(super) struct Trust {
 struct Want {
     complains: Option<Instant>,
     cleared: Option<Instant>,
+    /// Whether nothing came from its parent ever.
+    unreached: bool,
 }
 
 /// When somebody was given another parent, and how often without having heard one since.
@@ -176,8 +178,9 @@ impl Splitter {
         {
             let place = (usize::from(stripe), from);
             if (missing | waiting) >> stripe & 1 == 0 {
+                self.waits.remove(&place);
                 if let Some(want) = self.trust.wants.get_mut(&place) {
-                    *want = Want { complains: None, cleared: Some(now) };
+                    *want = Want { complains: None, cleared: Some(now), unreached: false };
                 }
                 continue;
             }
@@ -187,10 +190,19 @@ impl Splitter {
             {
                 self.give_parent(now, from, place.0, self.trees.parent(place.0, from));
             }
+            let unreached = waiting >> stripe & 1 == 1 && self.is_unreached(now, place);
             let want = self.trust.wants.entry(place).or_default();
-            want.cleared = None;
-            want.complains = if missing >> stripe & 1 == 1 { want.complains.or(Some(now)) } else { None };
+            (want.cleared, want.unreached) = (None, unreached);
+            want.complains =
+                if missing >> stripe & 1 == 1 || unreached { want.complains.or(Some(now)) } else { None };
         }
+    }
+
+    /// Whether a member that waits for the first chunk from its parent should have it: some were dealt meanwhile.
+    fn is_unreached(&mut self, now: Instant, place: (usize, SocketAddr)) -> bool {
+        let (since, next) = *self.waits.entry(place).or_insert((now, self.number));
+        let dealt = self.number.saturating_sub(next);
+        now.saturating_duration_since(since) >= UNREACHED && dealt >= 2 * u64::from(self.config.stripes)
     }
 
     /// Gives other parents to those who hear nothing, but not to those above whom somebody hears nothing either: they
@@ -212,7 +224,12 @@ impl Splitter {
                 continue;
             }
             let times = self.trust.times_moved(place);
-            if let Some(parent) = self.trees.parent(stripe, child).filter(|_| times < BELIEVED) {
+            let unreached = self.trust.wants.get(&place).is_some_and(|want| want.unreached);
+            let parent = self.trees.parent(stripe, child);
+            parent.filter(|_| unreached).into_iter().for_each(|parent| self.trees.part(now, child, parent));
+            // Behind a NAT of the worst kind it is no wonder.
+            let believed = times < BELIEVED && !(unreached && self.trees.is_hard(child));
+            if let Some(parent) = parent.filter(|_| believed) {
                 let falls = self.trust.charge(now, &self.trees, child, parent);
                 self.stats.distrusted += u64::from(falls);
                 moves.extend(self.allow(parent));
@@ -335,5 +352,7 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 const ALONE: u32 = 5;
 /// So long the splitter feeds them before parents are tried again.
 const RELAYED: Duration = Duration::from_secs(20);
+/// So long after it first said so a member that still waits is not reached by its parent.
+const UNREACHED: Duration = Duration::from_millis(300);
 /// After so many moves nobody hears nothing.
 const BELIEVED: u32 = 6;

@@ -10,7 +10,14 @@ impl Trees {
         let waited = self.stripes[stripe].waiting.remove(&member);
         let mut displaced = self.displace(stripe, member, not).map(|(parent, child)| (Some(parent), child));
         let mut found = displaced.map(|(parent, _)| parent);
-        found = found.or_else(|| self.find(stripe, member, not));
+        if found.is_none() {
+            let (place, cut_off) = self.find(stripe, member, not);
+            if cut_off && self.relayed.len() < self.relays {
+                self.relayed.insert((stripe, member));
+                return self.place(stripe, member, None);
+            }
+            found = place;
+        }
         if found.is_none() {
             displaced = self.evict(stripe, member, not);
             found = displaced.map(|(parent, _)| parent);

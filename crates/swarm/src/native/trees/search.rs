@@ -24,7 +24,11 @@ impl Trees {
         let mut fitting = seated.take(TRIED).filter(|(parent, debtor)| {
             let fits =
                 |parent| Some(parent) != not && parent != member && !self.is_below(stripe, parent, member);
-            *debtor != member && parent.is_none_or(fits) && !self.relayed.contains(&(stripe, *debtor))
+            let apart = self.is_apart(member, *parent);
+            *debtor != member
+                && !apart
+                && parent.is_none_or(fits)
+                && !self.relayed.contains(&(stripe, *debtor))
         });
         let found = fitting.next().or_else(|| self.full(stripe, member, not))?;
         self.detach(stripe, found.1);
@@ -44,7 +48,8 @@ impl Trees {
             let parent = tree.nodes.get(&full)?.parent;
             let fits = |parent| Some(parent) != not && !self.is_below(stripe, parent, member);
             let relayed = self.relayed.contains(&(stripe, full));
-            (full != member && !relayed && parent.is_none_or(fits)).then_some((parent, full))
+            let apart = self.is_apart(member, parent);
+            (full != member && !relayed && !apart && parent.is_none_or(fits)).then_some((parent, full))
         });
         full.next()
     }
@@ -64,7 +69,10 @@ impl Trees {
             return None;
         }
         let crowded = tree.crowded.iter().take(TRIED).take_while(|(depth, _)| *depth < free);
-        let fits = |parent: &SocketAddr| Some(*parent) != not && !self.is_below(stripe, *parent, member);
+        let fits = |parent: &SocketAddr| {
+            let apart = self.is_apart(member, Some(*parent));
+            Some(*parent) != not && !apart && !self.is_below(stripe, *parent, member)
+        };
         let parent = crowded.map(|(_, parent)| *parent).find(fits)?;
         let child = *tree.nodes.get(&parent)?.children.iter().find(|child| !self.carries(stripe, **child))?;
         self.detach(stripe, child);
@@ -73,24 +81,30 @@ impl Trees {
 
     /// The flattest member with a free slot that is not below `member`: a carrier, else any; the splitter while it has
     /// a place, or where there is no other and it has something to spare. Below one that may have a single child nobody
-    /// is to hang: it may be on trial.
-    pub(super) fn find(&self, stripe: usize, member: SocketAddr, not: Parent) -> Option<Parent> {
+    /// is to hang: it may be on trial. True where others have room, but no way to it.
+    pub(super) fn find(&self, stripe: usize, member: SocketAddr, not: Parent) -> (Option<Parent>, bool) {
         let tree = &self.stripes[stripe];
         let nobody = tree.open.iter().all(BTreeSet::is_empty);
         let on_trial = |parent: &SocketAddr| self.members.get(parent).is_some_and(|slots| slots.most == 1);
         let has_below = tree.nodes.get(&member).is_some_and(|node| !node.children.is_empty());
         let gives = self.carries(stripe, member) && !self.owing.contains(&member);
         if tree.roots < self.roots && (gives || nobody) {
-            return Some(None);
+            return (Some(None), false);
         }
-        let mut candidates = tree
-            .open
-            .iter()
-            .flat_map(|open| open.iter().map(|(_, candidate)| *candidate).take(TRIED))
-            .filter(|candidate| Some(*candidate) != not && !(has_below && on_trial(candidate)))
-            .filter(|candidate| !self.is_below(stripe, *candidate, member));
+        let open = || {
+            let all = tree.open.iter();
+            all.flat_map(|open| open.iter().map(|(_, candidate)| *candidate).take(TRIED))
+                .filter(|candidate| !self.is_below(stripe, *candidate, member))
+        };
+        let fits = |candidate: &SocketAddr| Some(*candidate) != not && !(has_below && on_trial(candidate));
+        if let Some(found) = self.choose(member, || open().filter(fits)) {
+            return (Some(Some(found)), false);
+        }
+        if open().any(|candidate| self.is_apart(member, Some(candidate))) {
+            return (None, true);
+        }
         let more: usize = self.stripes.iter().map(|tree| tree.roots.saturating_sub(self.roots)).sum();
-        candidates.next().map(Some).or((more < self.spare).then_some(None))
+        ((more < self.spare).then_some(None), false)
     }
 
     pub(super) fn is_below(&self, stripe: usize, mut member: SocketAddr, top: SocketAddr) -> bool {
