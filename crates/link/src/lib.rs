@@ -9,7 +9,6 @@ pub mod drive;
 #[cfg(feature = "tokio")]
 pub mod drive_tokio;
 mod emulate;
-pub mod forward;
 pub mod guarded;
 mod kernel;
 mod line;
@@ -37,7 +36,6 @@ pub use chance::{Chance, Odds};
 pub use config::{Compat, ConfigError, LinkConfig, Order, Reorder};
 pub use distribution::Distribution;
 pub use emulate::{Backlog, Counts, Delivered, Dropped, Entry, Link, Outcome, Why};
-pub use forward::Forwarder;
 pub use guarded::{Door, Guarded};
 pub use loss::{FourStates, Gilbert, Loss, PacketList};
 pub use machine::{Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};

@@ -125,8 +125,9 @@ pub struct Hub {
     rooms: HashMap<RoomName, Seats>,
     /// How many come from where.
     crowds: HashMap<IpAddr, usize>,
-    /// Answers to strangers.
+    /// Answers to strangers, and those let in.
     answers: Allowance,
+    entries: Allowance,
     /// When it is looked at who is silent, and who does not know the roster.
     look: Option<Instant>,
     waiting: VecDeque<(SocketAddr, Bytes)>,
@@ -151,6 +152,7 @@ impl Hub {
             rooms: HashMap::new(),
             crowds: HashMap::new(),
             answers: Allowance::new(ANSWERS, u32::MAX),
+            entries: Allowance::new(ENTRIES, u32::MAX),
             look: None,
             waiting: VecDeque::new(),
             unwanted: Vec::new(),
@@ -400,6 +402,10 @@ impl Hub {
             let cookie = self.cookie(now, from);
             return self.answer(now, from, Heard::Bring { nonce, cookie });
         }
+        if !self.entries.take(now, 0) {
+            self.stats.dropped += 1; // it will knock again
+            return;
+        }
         let room = join.room.clone();
         match self.enter(now, from, join) {
             Ok(Pass(pass)) => self.answer(now, from, Heard::Welcome { nonce, pass }),
@@ -572,6 +578,8 @@ const WAITING: usize = 4_096;
 const EVENTS: usize = 1_024;
 /// Answers to strangers a second.
 const ANSWERS: u32 = 1_000;
+/// Who is let in a second, or told why not: coming and going is work for all who are there.
+const ENTRIES: u32 = 500;
 /// How often it is looked who is silent.
 const LOOK: Duration = Duration::from_millis(100);
 /// How soon a roster is told again to one who does not say that it knows it.

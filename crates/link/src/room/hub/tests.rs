@@ -219,3 +219,18 @@ fn members_by_handles_and_by_datagrams_hear_each_other() {
     hub.leave(late, web.pass);
     assert!(hub.rooms().is_empty() && !hub.said(late, web.pass, &Said::Known(0)));
 }
+
+#[test]
+fn a_crowd_comes_in_one_after_the_other() {
+    let (mut hub, now) = (Hub::new(Config::default(), [5; 32]), start());
+    let answered = |hub: &mut Hub, now, n: u16| {
+        let from = SocketAddr::from(([192, 0, (n >> 8) as u8, n as u8], 4_000));
+        let cookie = hub.cookie(now, from);
+        hub.handle(now, Input::Datagram { from, bytes: join(cookie, 0).write() });
+        drain(hub, now).0.iter().any(|(to, _)| *to == from)
+    };
+    let all = (0..800).filter(|n| answered(&mut hub, now, *n)).count();
+    assert_eq!(all, ENTRIES as usize);
+    assert!(answered(&mut hub, now + Duration::from_secs(1), 799));
+    assert_eq!(hub.roster(&band()).unwrap().participants.len(), 16);
+}
