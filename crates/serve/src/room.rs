@@ -192,7 +192,9 @@ impl Rooms {
     }
 
     fn send(&self, datagrams: Vec<(usize, SocketAddr, Bytes)>) {
-        datagrams.iter().for_each(|(by, to, bytes)| self.0.sockets.send(*by, *to, bytes));
+        if !datagrams.is_empty() {
+            self.0.sockets.send(&datagrams);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -209,7 +211,7 @@ fn log(event: &Event) {
         }
         Event::Refused(from, room, why) => {
             let room = room.as_ref().map(RoomName::as_str);
-            tracing::info!(%from, room, %why, "participant refused");
+            tracing::debug!(%from, room, %why, "participant refused");
         }
     }
 }

@@ -60,11 +60,13 @@ impl Sockets {
     }
 
     /// Sends; what the system does not take now is lost, as on a network.
-    pub fn send(&self, by: usize, to: SocketAddr, bytes: &[u8]) {
-        let open = self.list();
-        let fits = |open: &&Arc<Open>| open.address.is_ipv4() == to.is_ipv4() || !open.address.is_ipv4();
-        let open = open.iter().find(|open| open.id == by).or_else(|| open.iter().find(fits));
-        let _lost = open.map(|open| open.udp.try_send_to(bytes, open.reach(to)));
+    pub fn send(&self, datagrams: &[(usize, SocketAddr, Bytes)]) {
+        let all = self.list();
+        for (by, to, bytes) in datagrams {
+            let fits = |open: &&Arc<Open>| open.address.is_ipv4() == to.is_ipv4() || !open.address.is_ipv4();
+            let open = all.iter().find(|open| open.id == *by).or_else(|| all.iter().find(fits));
+            let _lost = open.map(|open| open.udp.try_send_to(bytes, open.reach(*to)));
+        }
     }
 
     fn list(&self) -> Vec<Arc<Open>> {

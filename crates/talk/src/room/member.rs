@@ -29,7 +29,8 @@ pub struct Config {
     pub name: DisplayName,
     /// Who one is.
     pub identity: Identity,
-    /// What the participants know and the server does not. With a passphrase nothing is ever sent or heard that is not sealed.
+    /// What the participants know and the server does not. With a passphrase nothing is ever sent or heard that is not sealed; without one
+    /// the server can make a room open by saying that somebody in it cannot seal, which all are told.
     pub psk: Psk,
     /// The keys that are let in, if not everybody's.
     pub known: Option<Vec<PublicKey>>,
