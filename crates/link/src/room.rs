@@ -1,7 +1,7 @@
 //! Rooms: a server passes what its participants say on to each other, without knowing what that is.
 //!
 //! A [`Hub`] holds the rooms of a server, [`wire`] is what is said to it and by it. Members come by datagrams, or by a handle of the program
-//! around, which speaks for them over something else (a WebSocket). What they say to each other is sealed by them, so the hub cannot listen in.
+//! around, which speaks for them over something else (a data channel). What they say to each other is sealed by them, so the hub cannot listen in.
 
 mod hub;
 mod member;

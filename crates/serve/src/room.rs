@@ -1,7 +1,7 @@
 //! The rooms of a server: what participants say is passed on to each other, sealed by them, so that nobody here can listen in.
 //!
 //! Who is where is known to a [`Hub`]. Participants come by datagrams (`levada talk --room NAME@server`, `sockets`), or take a [`Seat`] for
-//! whatever else speaks for them (a page's WebSocket).
+//! whatever else speaks for them (a browser's session).
 
 mod seat;
 mod sockets;

@@ -1,7 +1,7 @@
 //! What is said to a room's server and by it.
 //!
 //! A message begins with its kind. Where it comes in a datagram of a member, the pass that the member got follows, 8 bytes; what comes
-//! over anything that belongs to one member (a WebSocket) has none. All numbers are big endian.
+//! over anything that belongs to one member (a data channel) has none. All numbers are big endian.
 //!
 //! ```text
 //! to the server                                                     by the server
