@@ -12,7 +12,7 @@ mod stretch;
 mod wire;
 
 pub use call::{Config, NativeCall, Stats, Told};
-pub use jitter::Counts;
+pub use jitter::{Counts, late};
 pub use mos::opinion;
 pub use pictures::{Ask, Coded, Form, Pictures, Piece, Received, Receiving, Sent};
 pub use rate::Plan;

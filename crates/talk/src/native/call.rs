@@ -153,7 +153,8 @@ impl NativeCall {
         let rendition = config.rendition;
         rendition.code()?;
         let most = f64::from(config.most) + config.pictures.map_or(0.0, f64::from);
-        let begin = config.pictures.map_or(BEGIN, |_| BEGIN_WITH_PICTURES);
+        let begin =
+            config.pictures.map_or(BEGIN, |_| BEGIN_WITH_PICTURES).max(Rate::alone(rendition.period()));
         // what tells this program's time from that of another at the same place
         let tale = blake3::derive_key("levada talk 2026-11 what tells programs apart", &seed);
         let hello = [VERSION, tale[0], tale[1], tale[2]];

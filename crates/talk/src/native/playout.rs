@@ -82,7 +82,7 @@ impl Playout {
     /// What the delay should be: as long as the network makes frames late, and a block of ours, since frames are decoded up to so long
     /// before they are played.
     pub fn target(&self, now: f64) -> f64 {
-        self.jitter.target(now) + self.ahead + 0.000_8
+        self.jitter.target(now) + self.ahead + MARGIN
     }
 
     /// How much faster than ours the other clock is, in parts per million.
@@ -212,5 +212,7 @@ impl Playout {
     }
 }
 
+/// What the resampler's filter needs ahead (16 frames), and a little.
+const MARGIN: f64 = 0.000_5;
 /// Between two times at which the delay is made shorter: at 10 ms each, a fifth faster at most.
 const PAUSE: f64 = 0.05;

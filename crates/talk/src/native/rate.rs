@@ -64,6 +64,11 @@ impl Rate {
         }
     }
 
+    /// Bits a second at which each frame of such a length goes in a datagram of its own.
+    pub fn alone(period: f64) -> f64 {
+        OVERHEAD as f64 * 8.0 / period / ALONE
+    }
+
     /// Numbers begin anew; what is known of the network stays.
     pub fn restart(&mut self) {
         self.sent.clear();
@@ -178,7 +183,10 @@ impl Rate {
         let period = rendition.period();
         let overhead = |together: usize| OVERHEAD as f64 * 8.0 / (together as f64 * period);
         let longest = (0.045 / period).max(1.0) as usize;
-        let together = (1..=4.min(longest)).find(|n| overhead(*n) <= 0.36 * rate).unwrap_or(4.min(longest));
+        // to wait for no other frame is worth more
+        let share = |together: usize| if together == 1 { ALONE } else { 0.36 };
+        let together =
+            (1..=4.min(longest)).find(|n| overhead(*n) <= share(*n) * rate).unwrap_or(4.min(longest));
         let bytes = (rate * together as f64 * period / 8.0) as usize;
         let budget = |copies: usize| {
             let frames = together + copies;
@@ -217,6 +225,8 @@ const HEADERS: u64 = 28;
 const OVERHEAD: usize = 28 + 12 + 16 + 3;
 /// Bytes of a body.
 pub const BODY: usize = 1_200 - 28;
+/// The share of the rate that headers may take for a datagram for each frame.
+const ALONE: f64 = 0.45;
 /// Bits a second that are always sent.
 const LEAST: f64 = 16_000.0;
 /// Datagrams whose times are known.

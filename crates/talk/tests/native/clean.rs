@@ -57,3 +57,14 @@ fn two_ends_may_speak_differently() {
     assert!(snr > 6.0, "{delay} frames, {snr:.1} dB");
     assert_eq!(stats(&world).frames.missing, 0);
 }
+
+/// The figure's device to device, without the noise of a machine's scheduler: here a link of 2 ms is in it.
+#[test]
+fn with_short_blocks_it_is_heard_within_ten_and_a_half_milliseconds() {
+    let world = call("delay=2ms", 6.0, |config| config.rendition.frames = 120);
+    let (frames, snr) = heard(&world, 5.0);
+    let (ms, stats) = (frames as f64 / 44.1, stats(&world));
+    println!("{ms:.1} ms, {snr:.1} dB, {stats:?}");
+    assert!(ms < 10.5 && snr > 12.0, "{ms:.1} ms, {snr:.1} dB");
+    assert!(stats.frames.missing == 0, "{stats:?}");
+}

@@ -34,7 +34,8 @@ fn clocks_may_differ_by_two_hundred_parts_in_a_million() {
         assert_eq!(after.frames.missing, before.missing, "{ppm}: {after:?}");
         assert!(most - least < 0.005_4, "{ppm}: {least} to {most}, {after:?}");
         // by the resampler, which knows the other clock, and not by jumps
-        assert_eq!(after.frames.stretched + after.frames.shortened, 0, "{ppm}: {after:?}");
+        let jumps = |counts: levada_talk::native::Counts| counts.stretched + counts.shortened;
+        assert_eq!(jumps(after.frames), jumps(before), "{ppm}: {after:?}");
         assert!((after.skew - ppm).abs() < 20.0, "{ppm}: {after:?}");
     }
 }

@@ -3,6 +3,7 @@
 use crate::ends::{End, judge, pair, stats};
 use levada_link::LinkConfig;
 use levada_link::world::{HostId, Way, World};
+use levada_talk::native::late;
 
 /// A link as `tc` would be told to make it; the other direction has none.
 fn behind(line: &str) -> LinkConfig {
@@ -26,10 +27,11 @@ fn on_two_hundred_kilobits_there_is_no_glitch_once_the_bucket_is_empty() {
     assert_eq!(share, 0.0, "{delay:.3} s, {:?}", stats(&world));
 }
 
+/// With what `--safe`, or the slider's end, asks for.
 #[test]
-fn on_a_hundred_kilobits_with_the_seminars_jitter_there_is_none_either() {
+fn on_a_hundred_kilobits_with_the_seminars_jitter_there_is_none_with_safe() {
     let jitter = "delay=100ms±100ms~25% distribution=normal";
-    let mut world = world("tbf rate 100kbit burst 128kbit limit 128kbit", jitter, 0.000_02);
+    let mut world = world("tbf rate 100kbit burst 128kbit limit 128kbit", jitter, late(10.0));
     let (share, delay) = judge(&mut world, 15.0, 75.0);
     println!("{share}, {delay:.3} s, {:?}", stats(&world));
     assert_eq!(share, 0.0, "{delay:.3} s, {:?}", stats(&world));
