@@ -9,7 +9,6 @@ mod mdct;
 pub mod native;
 pub mod opus;
 pub mod packet;
-pub mod resample;
 pub mod spectrum;
 pub mod video;
 pub mod wavelet;

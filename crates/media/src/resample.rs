@@ -92,6 +92,15 @@ impl Resampler {
         done
     }
 
+    /// Appends to `out` what comes of all the input that there is.
+    pub fn append_to(&mut self, out: &mut Vec<f32>) {
+        let before = out.len();
+        let most = (self.waiting() as f64 / self.step) as usize + 1;
+        out.resize(before + most * self.channels, 0.0);
+        let frames = self.pull(&mut out[before..]);
+        out.truncate(before + frames * self.channels);
+    }
+
     /// Lets go of input that no output needs any longer.
     fn forget(&mut self) {
         let used = (self.at as usize + 1).saturating_sub(self.taps / 2);

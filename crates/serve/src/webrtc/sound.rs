@@ -1,10 +1,7 @@
 //! AAC made into Opus, for viewers who know no AAC.
 
-use levada_codec::{
-    opus::{BLOCK, Encoder, RATE, Settings},
-    resample::Resampler,
-};
-use levada_media::codec::aac::Config;
+use levada_codec::opus::{BLOCK, Encoder, RATE, Settings};
+use levada_media::{codec::aac::Config, resample::Resampler};
 use symphonia_codec_aac::AacDecoder;
 use symphonia_core::{
     codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known::CODEC_ID_AAC},
@@ -15,7 +12,8 @@ use symphonia_core::{
 /// One track's transcoder.
 pub(super) struct Transcoder {
     decoder: AacDecoder,
-    resampler: Resampler,
+    /// None where the rate is Opus's own.
+    resampler: Option<Resampler>,
     encoder: Encoder,
     channels: usize,
     decoded: Vec<f32>,
@@ -37,12 +35,13 @@ pub(super) struct Sounding {
 impl Transcoder {
     /// For AAC with this configuration; `None` for kinds that no decoder of ours knows.
     pub(super) fn new(setup: &[u8]) -> Option<Transcoder> {
-        let config = Config::parse(setup)?;
+        // a lower rate would make much of little
+        let config = Config::parse(setup).filter(|config| config.rate >= 7_350)?;
         let mut params = AudioCodecParameters::new();
         params.for_codec(CODEC_ID_AAC).with_sample_rate(config.rate).with_extra_data(setup.into());
         let decoder = AacDecoder::try_new(&params, &AudioDecoderOptions::default()).ok()?;
         let encoder = Encoder::new(Settings::music()).ok()?;
-        let resampler = Resampler::new(config.rate, RATE, CHANNELS)?;
+        let resampler = (config.rate != RATE).then(|| Resampler::new(CHANNELS, config.rate, RATE));
         Some(Transcoder {
             decoder,
             resampler,
@@ -57,12 +56,18 @@ impl Transcoder {
     /// The packets that are whole when `frame` has come. A frame that cannot be decoded is silent.
     pub(super) fn push(&mut self, frame: &[u8]) -> Vec<Sounding> {
         self.decode(frame);
-        self.resampler.push(&self.decoded, &mut self.waiting);
+        match &mut self.resampler {
+            Some(resampler) => {
+                resampler.push(&self.decoded);
+                resampler.append_to(&mut self.waiting);
+            }
+            None => self.waiting.extend_from_slice(&self.decoded),
+        }
         let block = BLOCK * self.channels;
         let mut out = Vec::new();
         let mut used = 0;
         while let Some(samples) = self.waiting.get(used..used + block) {
-            let shift = self.resampler.lead() as i64 - self.encoder.delay() as i64;
+            let shift = -(self.encoder.delay() as i64);
             let at = i64::try_from(self.given).unwrap_or(i64::MAX).saturating_add(shift);
             if let Ok(packet) = self.encoder.encode(samples) {
                 out.push(Sounding { at, packet });
