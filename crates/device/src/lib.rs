@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod camera;
+#[cfg(feature = "cpal")]
+pub mod card;
 mod file;
 pub mod pictures;
 mod pipe;
@@ -124,7 +126,18 @@ pub struct Card {
 /// That there is no sound server.
 pub fn list() -> Result<Vec<Card>, Error> {
     #[cfg(target_os = "linux")]
-    return pulse::list();
+    let cards = pulse::list();
     #[cfg(not(target_os = "linux"))]
-    Err(Error::Server { why: "this build has none for this system".into() })
+    let cards: Result<Vec<Card>, Error> =
+        Err(Error::Server { why: "this build has none for this system (its feature cpal has)".into() });
+    #[cfg(feature = "cpal")]
+    let cards = match (cards, card::list()) {
+        (Ok(cards), Ok(own)) => {
+            let mut all: Vec<Card> = cards.into_iter().chain(own).collect();
+            all.sort_by_key(|card| !card.captures);
+            Ok(all)
+        }
+        (cards, own) => own.or(cards),
+    };
+    cards
 }

@@ -17,6 +17,9 @@ pub enum Sink {
     /// A loudspeaker.
     #[cfg(target_os = "linux")]
     Pulse(crate::pulse::Playback),
+    /// A loudspeaker, through what the system itself offers.
+    #[cfg(feature = "cpal")]
+    Card(Box<crate::card::Playback>),
 }
 
 impl Sink {
@@ -31,10 +34,7 @@ impl Sink {
             "null" => Ok(Sink::Null),
             "-" => Ok(Sink::Stdout),
             _ if is_wave => Ok(Sink::Wave(Wave::create(name, form)?)),
-            #[cfg(target_os = "linux")]
-            _ => Ok(Sink::Pulse(crate::pulse::Playback::open(name, form)?)),
-            #[cfg(not(target_os = "linux"))]
-            _ => Err(Error::Unknown { name: name.into() }),
+            _ => card(name, form),
         }
     }
 
@@ -48,6 +48,8 @@ impl Sink {
         match self {
             #[cfg(target_os = "linux")]
             Sink::Pulse(playback) => playback.is_gone(),
+            #[cfg(feature = "cpal")]
+            Sink::Card(playback) => playback.is_gone(),
             _ => false,
         }
     }
@@ -71,6 +73,11 @@ impl Sink {
                 playback.write(block);
                 Ok(())
             }
+            #[cfg(feature = "cpal")]
+            Sink::Card(playback) => {
+                playback.write(block);
+                Ok(())
+            }
         }
     }
 
@@ -84,4 +91,20 @@ impl Sink {
             _ => Ok(()),
         }
     }
+}
+
+/// A sound card: the sound server's where there is one, else the system's own.
+fn card(name: &str, form: Form) -> Result<Sink, Error> {
+    #[cfg(target_os = "linux")]
+    let found = crate::pulse::Playback::open(name, form).map(Sink::Pulse);
+    #[cfg(not(target_os = "linux"))]
+    let found: Result<Sink, Error> = Err(Error::Unknown { name: name.into() });
+    #[cfg(feature = "cpal")]
+    let found = found.or_else(|why| match crate::card::Playback::open(name, form) {
+        Ok(card) => Ok(Sink::Card(Box::new(card))),
+        Err(own) => Err(if cfg!(target_os = "linux") { why } else { own }),
+    });
+    #[cfg(not(any(target_os = "linux", feature = "cpal")))]
+    let _none = form;
+    found
 }

@@ -18,6 +18,9 @@ pub enum Source {
     /// A microphone.
     #[cfg(target_os = "linux")]
     Pulse(crate::pulse::Capture),
+    /// A microphone, through what the system itself offers.
+    #[cfg(feature = "cpal")]
+    Card(Box<crate::card::Capture>),
 }
 
 impl Source {
@@ -41,10 +44,7 @@ impl Source {
         if Path::new(name).is_file() {
             return Ok(Source::File(File::open(name, form)?));
         }
-        #[cfg(target_os = "linux")]
-        return Ok(Source::Pulse(crate::pulse::Capture::open(name, form)?));
-        #[cfg(not(target_os = "linux"))]
-        Err(Error::Unknown { name: name.into() })
+        card(name, form)
     }
 
     /// How many samples wait, where the source has a clock of its own.
@@ -52,6 +52,8 @@ impl Source {
         match self {
             #[cfg(target_os = "linux")]
             Source::Pulse(capture) => Some(capture.waiting()),
+            #[cfg(feature = "cpal")]
+            Source::Card(capture) => Some(capture.waiting()),
             _ => None,
         }
     }
@@ -66,6 +68,8 @@ impl Source {
         match self {
             #[cfg(target_os = "linux")]
             Source::Pulse(capture) => capture.is_gone(),
+            #[cfg(feature = "cpal")]
+            Source::Card(capture) => capture.is_gone(),
             _ => false,
         }
     }
@@ -79,7 +83,25 @@ impl Source {
             Source::Pipe(pipe) => return pipe.read(block),
             #[cfg(target_os = "linux")]
             Source::Pulse(capture) => return capture.read(block),
+            #[cfg(feature = "cpal")]
+            Source::Card(capture) => return capture.read(block),
         }
         true
     }
+}
+
+/// A sound card: the sound server's where there is one, else the system's own.
+fn card(name: &str, form: Form) -> Result<Source, Error> {
+    #[cfg(target_os = "linux")]
+    let found = crate::pulse::Capture::open(name, form).map(Source::Pulse);
+    #[cfg(not(target_os = "linux"))]
+    let found: Result<Source, Error> = Err(Error::Unknown { name: name.into() });
+    #[cfg(feature = "cpal")]
+    let found = found.or_else(|why| match crate::card::Capture::open(name, form) {
+        Ok(card) => Ok(Source::Card(Box::new(card))),
+        Err(own) => Err(if cfg!(target_os = "linux") { why } else { own }),
+    });
+    #[cfg(not(any(target_os = "linux", feature = "cpal")))]
+    let _none = form;
+    found
 }
