@@ -54,7 +54,20 @@ impl Console {
         }
     }
 
-    /// Takes the progress line away.
+    /// Rewrites some lines instead of one; nothing where nobody watches.
+    pub fn panel(self, lines: &[String]) {
+        if self.is_live() {
+            let width = width();
+            let lines: Vec<String> = lines.iter().map(|line| cut(line, width)).collect();
+            let up = lines.len().saturating_sub(1);
+            let back = if up > 0 { format!("\x1b[{up}A\r") } else { String::new() };
+            let mut out = stderr().lock();
+            let _watched = write!(out, "{CLEAR}{}{back}", lines.join("\r\n"));
+            let _watched = out.flush();
+        }
+    }
+
+    /// Takes the progress lines away.
     pub fn clear(self) {
         self.progress("");
     }
@@ -103,7 +116,8 @@ fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
-const CLEAR: &str = "\r\x1b[2K";
+/// To the beginning of the line, and nothing from there to the screen's end.
+const CLEAR: &str = "\r\x1b[J";
 
 #[cfg(test)]
 mod tests {

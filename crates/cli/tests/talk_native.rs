@@ -4,8 +4,9 @@ mod kit;
 
 use anyhow::{Context, Result, ensure};
 use kit::{
-    Program, levada,
+    Program, eventually, lab, levada,
     programs::Desk,
+    terminal::Terminal,
     wav::{read_wav, song, write_wav},
 };
 use std::net::UdpSocket;
@@ -193,5 +194,70 @@ fn an_echo_says_everything_again() -> Result<()> {
     let ms = frames as f64 / 44.1;
     println!("{db:.1} dB after {ms:.0} ms");
     ensure!(db > 8.0 && (1_000.0..2_000.0).contains(&ms), "{db:.1} dB after {ms:.0} ms");
+    Ok(())
+}
+
+/// What a person sees of a terminal of 30 lines and 120 columns.
+fn seen(terminal: &Terminal) -> String {
+    let [rows, columns] =
+        [30, 120].map(|n| std::num::NonZero::new(n).unwrap_or(std::num::NonZero::<u16>::MIN));
+    let mut screen = vt100::Parser::new(rows, columns, 0);
+    screen.process(terminal.shown().as_bytes());
+    screen.screen().contents()
+}
+
+/// Waits until a person sees what is wanted.
+fn see(terminal: &Terminal, what: &str, is_there: impl Fn(&str) -> bool) -> Result<String> {
+    let screen = eventually(what, || {
+        let screen = seen(terminal);
+        Ok(is_there(&screen).then_some(screen))
+    });
+    screen.with_context(|| seen(terminal))
+}
+
+#[test]
+fn a_person_sees_levels_and_the_parts_of_the_delay_and_presses_keys() -> Result<()> {
+    let [a, b] = ports()?;
+    let mut near = Program::start(&mut end(None, a, "--input tone --output null --json"))?;
+    let desk = Desk::new()?;
+    let line =
+        format!("{} talk 127.0.0.1:{a} --listen {b} --input tone:550 --output null", lab::binary().display());
+    let mut terminal = Terminal::start(&line, &desk.path(""))?;
+    let screen = see(&terminal, "both levels, at a quarter of full scale", |screen| {
+        screen.contains("you █████") && screen.contains("them █████") && screen.contains("MOS")
+    })?;
+    // all of it, once, in three lines below what was said
+    let lines: Vec<&str> = screen.lines().collect();
+    let panel = lines.iter().position(|line| line.starts_with("you ")).context("the panel")?;
+    let said = lines[..panel].iter().filter(|line| line.contains("connected with 127.0.0.1")).count();
+    ensure!(said == 1 && lines.len() == panel + 3, "{screen}");
+    let numbers: Vec<f64> = lines[panel + 1].split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [all, capture, network, buffer, playback, _unheard] = numbers[..] else { anyhow::bail!("{screen}") };
+    let parts = capture + network + buffer + playback;
+    ensure!((all - parts).abs() <= 2.0 && buffer > 0.0 && capture > 0.0, "{screen}");
+    for word in [" capture + ", " network + ", " buffer + ", " playback  unheard"] {
+        ensure!(lines[panel + 1].contains(word), "{word}: {screen}");
+    }
+    let slider = |cells: &str| format!("quick {cells} safe");
+    ensure!(lines[panel + 2].contains(&slider("─────●─────")), "{screen}");
+    terminal.press("m")?;
+    see(&terminal, "to be muted", |screen| screen.contains("(muted)"))?;
+    eventually("the other end to hear nothing", || {
+        let said = near.said();
+        let last = said.lines().rev().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let heard = last.and_then(|last| last["levels"][1].as_f64());
+        Ok(heard.is_some_and(|level| level < 0.02).then_some(()))
+    })?;
+    terminal.press("m")?;
+    see(&terminal, "to be heard", |screen| !screen.contains("(muted)"))?;
+    terminal.press("++++")?;
+    see(&terminal, "a safer slider", |screen| screen.contains(&slider("───────●───")))?;
+    terminal.press("------------")?;
+    see(&terminal, "a quicker slider", |screen| screen.contains(&slider("─●─────────")))?;
+    terminal.press("q")?;
+    ensure!(terminal.wait()?, "{}", seen(&terminal));
+    let screen = see(&terminal, "a last line", |screen| screen.contains("made up"))?;
+    ensure!(!screen.contains("MOS"), "{screen}");
+    near.stop();
     Ok(())
 }

@@ -164,20 +164,26 @@ impl Playback {
     pub fn write(&mut self, block: &[i16]) {
         let waiting = self.samples.buffer().capacity() - self.samples.slots();
         let silence = if waiting == 0 { std::mem::take(&mut self.lead) } else { 0 };
-        (0..silence).for_each(|_| drop(self.samples.push(0)));
+        self.push(std::iter::repeat_n(0, silence));
         if waiting > 6 * self.between.comes_of(block.len()).max(block.len()) {
             return;
         }
         if self.between.is_nothing() {
-            block.iter().for_each(|sample| drop(self.samples.push(*sample)));
-            return;
+            return self.push(block.iter().copied());
         }
         self.between.push(block);
         self.made.resize(2 * self.between.comes_of(block.len()) + 64 * self.between.to.1, 0.0);
         let mut made = std::mem::take(&mut self.made);
         let done = self.between.pull(&mut made);
-        made[..done].iter().for_each(|x| drop(self.samples.push(x.round() as i16)));
+        self.push(made[..done].iter().map(|x| x.round() as i16));
         self.made = made;
+    }
+
+    /// Puts samples into the ring; those that it does not hold are dropped.
+    fn push(&mut self, samples: impl Iterator<Item = i16>) {
+        for sample in samples {
+            let _full = self.samples.push(sample);
+        }
     }
 }
 

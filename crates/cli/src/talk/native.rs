@@ -8,7 +8,7 @@ use levada_codec::packet::Codec;
 use levada_device::{Form, Sink, Source};
 use levada_link::room::{DisplayName, RoomName};
 use levada_talk::Place;
-use levada_talk::native::{Config, NativeCall, Rendition, Told};
+use levada_talk::native::{Config, NativeCall, Rendition, Told, late};
 use levada_talk::room;
 use levada_talk::secure::{self, Event, Reason, Secret};
 use std::net::{SocketAddr, UdpSocket};
@@ -99,19 +99,12 @@ impl Options {
             Codec::Native | Codec::Opus | Codec::Wavelet => 400_000,
             Codec::Lossless | Codec::Pcm => 2_400_000,
         };
-        let safety = if self.quick {
-            1.0
-        } else if self.safe {
-            9.0
-        } else {
-            self.safety
-        };
         Config {
             rendition,
             bitrate: self.bitrate,
             most: self.bitrate.map_or(most, |bits| bits.saturating_mul(4).max(most)),
             copies: self.copies,
-            late: late(safety),
+            late: late(self.safety_shown()),
             ..Config::new(secure)
         }
     }
@@ -263,17 +256,12 @@ pub fn form(rendition: Rendition) -> Form {
     Form { rate: rendition.rate, channels: 2, block: usize::from(rendition.frames) }
 }
 
-/// The share of frames that may come too late, for a safety from 0 to 10.
-pub fn late(safety: f64) -> f64 {
-    0.05 * 10_f64.powf(-0.2 * safety.clamp(0.0, 10.0))
-}
-
 impl Options {
     pub fn safety_shown(&self) -> f64 {
         if self.quick {
             1.0
         } else if self.safe {
-            9.0
+            10.0
         } else {
             self.safety.clamp(0.0, 10.0)
         }

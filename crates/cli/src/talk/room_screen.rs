@@ -1,9 +1,9 @@
 //! What a person sees of a room, and programs read.
 
-use super::native::late;
 use super::screen::meter;
 use crate::output::Console;
 use levada_talk::native::Counts;
+use levada_talk::native::late;
 use levada_talk::room::{Member, Person, Reason, Stats, Told, Voice};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -1,15 +1,15 @@
 //! What a person sees of a native call, and programs read.
 
-use super::native::{late, refusal};
+use super::native::refusal;
 use crate::exit::Exit;
 use crate::output::Console;
-use levada_talk::native::{NativeCall, Stats, Told, opinion};
+use levada_talk::native::{NativeCall, Stats, Told, late, opinion};
 use levada_talk::secure::{Event, Reason};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A line that is rewritten while somebody watches; a line of JSON a second where programs do.
+/// Three lines that are rewritten while somebody watches; a line of JSON a second where programs do.
 pub struct Screen {
     console: Console,
     on_stderr: bool,
@@ -156,27 +156,33 @@ impl Screen {
         }
         let slider: String =
             (0..=10).map(|n| if (self.safety.round() as i32) == n { '●' } else { '─' }).collect();
-        self.console.progress(&format!(
-            "{} you{} {} them  {:.0} ms = {:.0} capture {:.0} network {:.0} buffer {:.0} playback  unheard {:.1} % lost {:.1} %  \
-             {:.0}↑ {:.0}↓ kbit/s  MOS {:.1}  quick {slider} safe  m - + q",
-            meter(self.stats.levels[0]),
-            match () {
-                () if muted => " (muted)",
-                () if self.stats.soft => " (turned down)",
-                () => "",
-            },
-            meter(self.stats.levels[1]),
-            ms(delay(&self.stats)),
-            ms(capture),
-            ms(rtt / 2.0),
-            ms(buffered),
-            ms(playback),
-            100.0 * unheard,
-            100.0 * loss,
-            self.rates[0],
-            self.rates[1],
-            opinion(delay(&self.stats), unheard),
-        ));
+        let state = match () {
+            () if muted => "(muted)",
+            () if self.stats.soft => "(turned down)",
+            () => "",
+        };
+        let [you, them] = self.stats.levels.map(meter);
+        let delay = delay(&self.stats);
+        self.console.panel(&[
+            format!(
+                "you {you} {state:<13} them {them}  MOS {:.1}  lost {:.1} %",
+                opinion(delay, unheard),
+                100.0 * loss
+            ),
+            format!(
+                "{:.0} ms = {:.0} capture + {:.0} network + {:.0} buffer + {:.0} playback  unheard {:.1} %",
+                ms(delay),
+                ms(capture),
+                ms(rtt / 2.0),
+                ms(buffered),
+                ms(playback),
+                100.0 * unheard,
+            ),
+            format!(
+                "quick {slider} safe  {:.0}↑ {:.0}↓ kbit/s   m mutes  - + slide  q hangs up",
+                self.rates[0], self.rates[1],
+            ),
+        ]);
     }
 
     fn statistics(&self, muted: bool) {
