@@ -1,4 +1,5 @@
 //! Machines that talk by QUIC in a world: what they say arrives encrypted, over lossy links, and when addresses move.
+#![allow(clippy::unwrap_used)] // a test may fail so
 
 use bytes::Bytes;
 use levada_link::{
