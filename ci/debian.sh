@@ -2,7 +2,7 @@
 # Installs the real programs that the tests talk to, once and quietly; as root or by sudo.
 set -euo pipefail
 packages=(ffmpeg iperf3 iputils-ping icecast2 vlc-bin vlc-plugin-base vlc-plugin-access-extra ices2 ezstream liquidsoap mpv curl
-  iproute2 chromium chromium-driver espeak-ng sox lame vorbis-tools tshark tcpdump jq python3 rtmpdump pulseaudio nginx libnginx-mod-rtmp
+  iproute2 nftables chromium chromium-driver espeak-ng sox lame vorbis-tools tshark tcpdump jq python3 rtmpdump pulseaudio nginx libnginx-mod-rtmp
   gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 missing=()
 for package in "${packages[@]}"; do
