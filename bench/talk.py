@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The codecs of `levada talk` beside the seminar's, FLAC and libopus: prints the tables of bench/talk/README.md.
 
-    bench/talk.py [--part bits|lossless|quality|time]... [--ending 1|2] [--rates 32,48] [--blocks 1024]
+    bench/talk.py [--part bits|lossless|quality|deflate|time]... [--ending 1|2] [--rates 32,48] [--blocks 1024]
 
 Needs ffmpeg with libopus, espeak-ng and cargo; ViSQOL (visqol-python), numpy and scipy go into a virtual environment in target/.
 """
@@ -153,6 +153,16 @@ def quality(python, clips, rates, blocks):
         table(["clip"] + [f"{who} {kbps}" for kbps in rates for who in whos], rows)
 
 
+def deflate(clips):
+    print("**Bytes of InterCom's layers by how their zlib streams are made** (1 is zlib's level 9; layer and quantization step)\n")
+    rows = {}
+    for clip in clips:
+        for line in run(BENCH, "deflate", clip).splitlines():
+            rows.setdefault(line.split()[0], []).append(fields(line))
+    means = {name: [geometric([got[k] for got in all_]) for k in ("quick", "thorough")] for name, all_ in rows.items()}
+    table(["layer.q", "quick", "thorough"], [[name] + got for name, got in means.items()])
+
+
 def times(clips):
     print("**Microseconds for a stereo block of 1024 frames at 96 kbit/s, encoded and decoded, one core** (shorter blocks: the same sound)\n")
     rows = {}
@@ -167,12 +177,12 @@ def times(clips):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", action="append", choices=["bits", "lossless", "quality", "time"])
+    parser.add_argument("--part", action="append", choices=["bits", "lossless", "quality", "deflate", "time"])
     parser.add_argument("--ending", default="", help="only clips whose names end so")
     parser.add_argument("--rates", default=",".join(map(str, RATES)))
-    parser.add_argument("--blocks", default="1024")
+    parser.add_argument("--blocks", default="1024,480")
     given = parser.parse_args()
-    parts = given.part or ["bits", "lossless", "quality", "time"]
+    parts = given.part or ["bits", "lossless", "quality", "deflate", "time"]
     WORK.mkdir(parents=True, exist_ok=True)
     python = prepare()
     clips = sorted((WORK / "clips").glob(f"*{given.ending}.wav"))
@@ -180,6 +190,8 @@ def main():
         bits(clips, parts)
     if "quality" in parts:
         quality(python, clips, [int(x) for x in given.rates.split(",")], [int(x) for x in given.blocks.split(",")])
+    if "deflate" in parts:
+        deflate(clips[:4])
     if "time" in parts:
         times(clips[:4])
 
