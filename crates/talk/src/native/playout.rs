@@ -59,6 +59,12 @@ impl Playout {
         })
     }
 
+    /// Frames wait so many seconds longer.
+    pub fn longer(mut self, seconds: f64) -> Playout {
+        self.ahead += seconds;
+        self
+    }
+
     /// What became of frames.
     pub fn counts(&self) -> Counts {
         self.jitter.counts()
