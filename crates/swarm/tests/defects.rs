@@ -229,7 +229,7 @@ fn join(
     let hello = Message::Hello { nonce: 7 }.write();
     dealer.handle(now, Input::Datagram { from, bytes: hello });
     let said = datagrams(dealer, now);
-    let Some(Message::Cookie { nonce, cookie }) = Message::read(&said[0].1) else { panic!("{said:?}") };
+    let Some(Message::Cookie { nonce, cookie, .. }) = Message::read(&said[0].1) else { panic!("{said:?}") };
     let proof = native::pass::NO_PROOF;
     let join = Message::Join { nonce, cookie, slots, skills, proof }.write();
     dealer.handle(now, Input::Datagram { from, bytes: join });
