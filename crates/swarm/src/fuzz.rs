@@ -74,7 +74,14 @@ pub fn team(script: &[u8]) {
     let mut peer = Peer::new(now, config.clone(), 1);
     let mut monitor = Monitor::new(now, config, 1);
     let mut dealer = native::Splitter::new(now, native::splitter::Config::new(at(0), seal, [1; 32]));
-    let mut player = native::Peer::new(now, native::peer::Config::new(at(0)), 1);
+    let group = native::wire::lan::group(at(0));
+    let on_lan = native::peer::Config { lan: Some(group), ..native::peer::Config::new(at(0)) };
+    let mut player = native::Peer::new(now, on_lan, 1);
+    let private = native::splitter::Config {
+        pass: Some(native::Pass::of("tea")),
+        ..native::splitter::Config::new(at(2), native::Seal::StandIn, [2; 32])
+    };
+    let mut heir = native::Standby::new(now, private, at(0), 1);
     while let (Some(what), Some(who), Some(length)) = (reader.u8(), reader.u8(), reader.u8()) {
         let Some(bytes) = reader.bytes(length.into()) else { return };
         let bytes = Bytes::copy_from_slice(bytes);
@@ -90,6 +97,7 @@ pub fn team(script: &[u8]) {
         if what.is_multiple_of(7) {
             splitter.feed(now, &bytes);
             dealer.feed(now, true, &bytes);
+            heir.feed(now, what & 16 == 0, &bytes);
         }
         if what == 255 {
             peer.leave(now);
@@ -98,6 +106,8 @@ pub fn team(script: &[u8]) {
         rest(&mut peer, now, input.clone());
         rest(&mut monitor, now, input.clone());
         rest(&mut dealer, now, input.clone());
+        rest(&mut heir, now, input.clone());
+        player.heard_on_lan(now, at(who % 4), &bytes);
         rest(&mut player, now, input);
     }
 }

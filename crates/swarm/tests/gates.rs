@@ -27,6 +27,11 @@ fn a_small_flash_crowd_begins_within_three_seconds_and_harms_nobody() {
 }
 
 #[test]
+fn a_splitter_dies_and_the_one_that_stands_by_goes_on_within_two_seconds() {
+    holds("standby");
+}
+
+#[test]
 fn a_run_is_the_same_for_the_same_seed_and_another_for_another() {
     assert_eq!(run("crowd").hash, run("crowd").hash);
 }

@@ -1,7 +1,7 @@
 //! What lives at a host of a simulated world: one of the machines, behind what its network does to it.
 
 use super::scenario::Nat;
-use crate::native::{Peer, Splitter, peer, wire::is_forged};
+use crate::native::{Peer, Splitter, Standby, peer, wire::is_forged};
 use levada_link::{Input, Machine, Output, Transmit, world::HostId};
 use std::{
     collections::BTreeSet,
@@ -22,6 +22,7 @@ pub(super) struct Node {
 
 pub(super) enum Role {
     Splitter(Box<Splitter>),
+    Standby(Box<Standby>),
     Peer(Box<Peer>),
 }
 
@@ -102,6 +103,7 @@ impl Machine for Node {
         }
         match &mut self.role {
             Role::Splitter(splitter) => splitter.handle(now, input),
+            Role::Standby(standby) => standby.handle(now, input),
             Role::Peer(peer) => peer.handle(now, input),
         }
     }
@@ -109,6 +111,7 @@ impl Machine for Node {
     fn poll(&mut self, now: Instant) -> Output<Told> {
         let output = match &mut self.role {
             Role::Splitter(splitter) => told(splitter.poll(now), |_| Told::Splitter),
+            Role::Standby(standby) => told(standby.poll(now), |_| Told::Splitter),
             Role::Peer(peer) => told(peer.poll(now), Told::Peer),
         };
         if let (Some(door), Output::Send(Transmit::Datagram { to, .. })) = (&mut self.door, &output)

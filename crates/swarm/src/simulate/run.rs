@@ -7,7 +7,7 @@ use super::{
     report::{Report, Totals},
     scenario::{ConductKind, Nat, Scenario, ScenarioError, SealKind},
 };
-use crate::native::{Peer, Seal, Splitter, peer, splitter};
+use crate::native::{Peer, Seal, Splitter, Standby, peer, splitter};
 use levada_link::{
     Chance, World,
     world::{Access, HostId},
@@ -29,6 +29,8 @@ pub struct Simulation {
     cast: Vec<Session>,
     kinds: Arc<[Nat]>,
     guard: Option<Arc<Guard>>,
+    /// The host of the first peer: before it are the splitter and, where one is, who stands by.
+    first: u32,
     access: Vec<Access>,
     agenda: BinaryHeap<Reverse<(u64, u64, Act)>>,
     noted: u64,
@@ -60,21 +62,25 @@ impl Simulation {
     pub fn new(start: Instant, scenario: Scenario) -> Result<Simulation, ScenarioError> {
         let cast = cast(&scenario);
         let group = |session: &Session| &scenario.peers[session.group];
-        let kinds: Arc<[Nat]> =
-            std::iter::once(Nat::None).chain(cast.iter().map(|session| group(session).nat)).collect();
+        let first = 1 + u32::from(scenario.team.standby);
+        let kinds: Arc<[Nat]> = std::iter::repeat_n(Nat::None, first as usize)
+            .chain(cast.iter().map(|session| group(session).nat))
+            .collect();
         let forges = |session: &Session| group(session).conduct == ConductKind::Polluter;
-        let honest: Vec<_> =
-            std::iter::once(true).chain(cast.iter().map(|session| !forges(session))).collect();
+        let honest: Vec<_> = std::iter::repeat_n(true, first as usize)
+            .chain(cast.iter().map(|session| !forges(session)))
+            .collect();
         let guard = honest.contains(&false).then(|| Arc::new(Guard { honest, passed_on: AtomicU64::new(0) }));
         let names = region_names(&scenario);
         let region = |session: &Session| {
             names.iter().position(|name| *name == group(session).region).unwrap_or_default() as u8
         };
-        let regions = std::iter::once(0).chain(cast.iter().map(region)).collect();
+        let regions = std::iter::repeat_n(0, first as usize).chain(cast.iter().map(region)).collect();
         let mut world = World::new(start, scenario.seed);
         world.core(ways(&scenario, regions));
         let mut simulation = Simulation {
             access: scenario.peers.iter().map(|peers| peers.link.access()).collect(),
+            first,
             agenda: BinaryHeap::new(),
             noted: 0,
             chance: Chance::new(scenario.seed, 99),
@@ -100,16 +106,23 @@ impl Simulation {
             SealKind::Ed25519 => Seal::ed25519(&[5; 32]),
             SealKind::StandIn => Seal::StandIn,
         };
-        let config = splitter::Config {
+        let config = |at: HostId| splitter::Config {
             stripes: team.stripes,
             roots: team.roots,
             group_time: team.group,
             most_peers: usize::MAX,
-            ..splitter::Config::new(SOURCE.address(), seal, [3; 32])
+            ..splitter::Config::new(at.address(), seal.clone(), [3; 32])
         };
+        let standby =
+            team.standby.then(|| Standby::new(start, config(HEIR), SOURCE.address(), self.scenario.seed));
+        let config = config(SOURCE);
         let splitter = Role::Splitter(Box::new(Splitter::new(start, config)));
         let node = Node::new(splitter, SOURCE, &self.kinds, self.guard.clone());
         self.world.add(node, &team.link.access())?;
+        if let Some(standby) = standby {
+            let node = Node::new(Role::Standby(Box::new(standby)), HEIR, &self.kinds, self.guard.clone());
+            self.world.add(node, &team.link.access())?;
+        }
         self.note(nanos(self.scenario.settle), Act::Settle);
         self.note(SECOND, Act::Second);
         self.note(0, Act::Feed(0));
@@ -170,8 +183,9 @@ impl Simulation {
 
     fn let_go_on(&mut self, until: u64) {
         let Simulation { world, book, .. } = self;
+        let first = self.first as usize;
         world.run(Duration::from_nanos(until), |now, host, told| {
-            let (now, seat) = (nanos(now), (host.0 as usize).wrapping_sub(1));
+            let (now, seat) = (nanos(now), (host.0 as usize).wrapping_sub(first));
             match told {
                 Told::Peer(peer::Event::Play(number, data)) => book.played(now, seat, number, &data),
                 Told::Peer(peer::Event::Lost(number)) => book.lost(seat, number),
@@ -202,6 +216,11 @@ impl Simulation {
         if let Some(Role::Splitter(splitter)) = self.world.machine_mut(SOURCE).map(|node| &mut node.role) {
             splitter.feed(instant, number.is_multiple_of(every), &self.chunk);
         }
+        if self.scenario.team.standby
+            && let Some(Role::Standby(standby)) = self.world.machine_mut(HEIR).map(|node| &mut node.role)
+        {
+            standby.feed(instant, number.is_multiple_of(every), &self.chunk);
+        }
         self.note(next.max(now + 1), Act::Feed(number + 1));
     }
 
@@ -215,7 +234,7 @@ impl Simulation {
             conduct: peers.conduct.into(),
             ..peer::Config::new(SOURCE.address())
         };
-        let host = HostId(at + 1);
+        let host = self.host(at);
         let peer = Peer::new(self.world.instant(), config, self.scenario.seed << 32 | u64::from(at));
         let node = Node::new(Role::Peer(Box::new(peer)), host, &self.kinds, self.guard.clone());
         let honest = peers.conduct == ConductKind::Honest;
@@ -236,7 +255,7 @@ impl Simulation {
         if self.cast[at as usize].silent {
             return self.vanish(now, at);
         }
-        if let Some(Role::Peer(peer)) = self.world.machine_mut(HostId(at + 1)).map(|node| &mut node.role) {
+        if let Some(Role::Peer(peer)) = self.world.machine_mut(self.host(at)).map(|node| &mut node.role) {
             peer.leave();
             self.note(now + FAREWELL, Act::Vanish(at));
         }
@@ -244,7 +263,7 @@ impl Simulation {
 
     fn vanish(&mut self, now: u64, at: u32) {
         self.settle_accounts(now, at);
-        self.present -= usize::from(self.world.remove(HostId(at + 1)).is_some());
+        self.present -= usize::from(self.world.remove(self.host(at)).is_some());
     }
 
     fn event(&mut self, now: u64, at: usize) {
@@ -257,11 +276,12 @@ impl Simulation {
             };
         }
         let Some(share) = event.vanish else { return };
-        let there: Vec<_> = self.world.hosts().map(|(host, _)| host.0).filter(|host| *host > 0).collect();
+        let there: Vec<_> =
+            self.world.hosts().map(|(host, _)| host.0).filter(|host| *host >= self.first).collect();
         for host in there {
             if self.chance.happens(share.share()) {
                 let after = (self.chance.unit() * nanos(event.over) as f64) as u64;
-                self.note(now + after, Act::Vanish(host - 1));
+                self.note(now + after, Act::Vanish(host - self.first));
             }
         }
     }
@@ -269,9 +289,10 @@ impl Simulation {
     /// From now on it is measured.
     fn settle(&mut self) {
         self.totals.settled = self.source_now();
-        let Simulation { world, book, .. } = self;
+        let Simulation { world, book, first, .. } = self;
         for (seat, known) in book.seats.iter_mut().enumerate() {
-            if let Some(Role::Peer(peer)) = world.machine(HostId(seat as u32 + 1)).map(|node| &node.role) {
+            if let Some(Role::Peer(peer)) = world.machine(HostId(seat as u32 + *first)).map(|node| &node.role)
+            {
                 known.sent = peer.stats().sent_bytes;
             }
         }
@@ -285,16 +306,25 @@ impl Simulation {
         self.note(now + SECOND, Act::Second);
     }
 
+    /// Where a peer is.
+    fn host(&self, at: u32) -> HostId {
+        HostId(at + self.first)
+    }
+
     fn source_now(&self) -> (u64, u64) {
         match self.world.machine(SOURCE).map(|node| &node.role) {
             Some(Role::Splitter(splitter)) => (splitter.stats().sent_bytes, splitter.stats().fed_bytes),
-            _ => (0, 0),
+            Some(_) => (0, 0),
+            None => match self.world.machine(HEIR).map(|node| &node.role) {
+                Some(Role::Standby(heir)) => (heir.stats().sent_bytes, heir.stats().fed_bytes),
+                _ => (0, 0),
+            },
         }
     }
 
     /// A peer leaves, or all is over: what it did goes into the account.
     fn settle_accounts(&mut self, now: u64, at: u32) {
-        let Some(Role::Peer(peer)) = self.world.machine(HostId(at + 1)).map(|node| &node.role) else {
+        let Some(Role::Peer(peer)) = self.world.machine(self.host(at)).map(|node| &node.role) else {
             return;
         };
         let stats = peer.stats();
@@ -311,8 +341,9 @@ impl Simulation {
     }
 }
 
-/// The splitter is the first host.
+/// The splitter is the first host, and who stands by the second.
 const SOURCE: HostId = HostId(0);
+const HEIR: HostId = HostId(1);
 /// So many seconds of the stream a peer keeps for others.
 const KEPT: f64 = 3.0;
 const SECOND: u64 = 1_000_000_000;

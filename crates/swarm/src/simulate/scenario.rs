@@ -97,6 +97,8 @@ pub struct Team {
     pub patience: Duration,
     /// The splitter's own link.
     pub link: Profile,
+    /// Whether another splitter stands by, on a link like that and with the same source.
+    pub standby: bool,
 }
 
 /// What chunks and tickets are signed with.
@@ -342,6 +344,7 @@ impl Default for Team {
             group: Duration::from_millis(20),
             patience: Duration::from_millis(1_200),
             link: Profile::default(),
+            standby: false,
         }
     }
 }
