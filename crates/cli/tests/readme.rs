@@ -27,8 +27,13 @@ fn run(recipe: &str) -> Result<()> {
     }
     desk.write("icecast.xml", ICECAST_XML)?;
     fs::write(desk.path("server.pcap"), capture()?)?;
-    let (first, second) = (free_port()?, free_port()?);
-    let script = recipe.replace(":8000", &format!(":{first}")).replace(":8001", &format!(":{second}"));
+    let mut script = recipe.to_owned();
+    for port in [8000, 8001, 8002, 9999, 10000] {
+        let own = free_port()?;
+        for before in [":", "port ", "port="] {
+            script = script.replace(&format!("{before}{port}"), &format!("{before}{own}"));
+        }
+    }
     // a busy machine is slower than the reader's: what sleeps, sleeps twice as long
     let script = format!(
         "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\nsleep() {{ command sleep $((2 * $1)); }}\n{script}"
