@@ -44,6 +44,8 @@ pub struct Config {
     pub key: Option<native::Key>,
     /// What lets it into a private team.
     pub pass: Option<native::Pass>,
+    /// The group that its network has for the team.
+    pub lan: Option<SocketAddr>,
     /// What the key is made of with which a native monitor proves to be one.
     pub monitor_key: Option<[u8; 32]>,
     /// How a native peer talks; as the team does where it is not said.
@@ -86,6 +88,8 @@ pub enum Stats {
         peer: peer::Stats,
         /// Chunks complained of.
         complaints: u64,
+        /// Those that it knows.
+        team: Vec<Neighbor>,
     },
     /// On the native one.
     Native {
@@ -97,7 +101,23 @@ pub enum Stats {
         /// What its connections do, where the team encrypts.
         #[serde(skip_serializing_if = "Option::is_none")]
         quic: Option<quic::Stats>,
+        /// Those that it knows.
+        team: Vec<Neighbor>,
     },
+}
+
+/// Another member, or the splitter, as this one knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Neighbor {
+    /// Where it is.
+    pub endpoint: SocketAddr,
+    /// How many stripes it gives.
+    pub gives: usize,
+    /// How many it gets.
+    pub gets: usize,
+    /// Chunks that it got less those that it gave, on the old wires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debt: Option<i64>,
 }
 
 impl Member {
@@ -117,9 +137,9 @@ impl Member {
                     Some(Transport::Quic) => native::peer::Encrypt::Always,
                 };
                 let monitor = config.monitor_key.as_ref().map(native::Seal::ed25519);
-                let (key, pass) = (config.key, config.pass);
+                let (key, pass, lan) = (config.key, config.pass, config.lan);
                 let config =
-                    native::peer::Config { slots, kept: KEPT, key, pass, monitor, encrypt, ..native };
+                    native::peer::Config { slots, kept: KEPT, key, pass, monitor, lan, encrypt, ..native };
                 let peer = native::Peer::new(now, config, seed);
                 return Ok(Member::Native(Box::new(Quic::new(peer, Identity::ed25519(&random()?)?, None))));
             }
@@ -143,22 +163,61 @@ impl Member {
         }
     }
 
+    /// Something came by the group of its network.
+    pub fn heard_on_lan(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
+        if let Member::Native(quic) = self {
+            quic.machine_mut().heard_on_lan(now, from, bytes);
+        }
+    }
+
     /// What it counts.
     pub fn stats(&self) -> Stats {
         match self {
-            Member::Peer(peer) => Stats::Old { peer: peer.stats(), complaints: 0 },
-            Member::Monitor(monitor) => {
-                Stats::Old { peer: monitor.peer().stats(), complaints: monitor.complaints() }
-            }
+            Member::Peer(peer) => Stats::Old { peer: peer.stats(), complaints: 0, team: debtors(peer) },
+            Member::Monitor(monitor) => Stats::Old {
+                peer: monitor.peer().stats(),
+                complaints: monitor.complaints(),
+                team: debtors(monitor.peer()),
+            },
             Member::Native(quic) => {
-                let (peer, children) = (quic.machine().stats(), quic.machine().children());
-                Stats::Native { peer, children, quic: Some(quic.stats()).filter(|stats| stats.connected > 0) }
+                let peer = quic.machine();
+                let neighbor = |(endpoint, links): (SocketAddr, native::peer::Links)| Neighbor {
+                    endpoint,
+                    gives: links.gives,
+                    gets: links.gets,
+                    debt: None,
+                };
+                let team = peer.neighbors().into_iter().map(neighbor).collect();
+                let children = peer.children();
+                let quic = Some(quic.stats()).filter(|stats| stats.connected > 0);
+                Stats::Native { peer: peer.stats(), children, quic, team }
             }
         }
     }
 }
 
+fn debtors(peer: &levada_swarm::Peer) -> Vec<Neighbor> {
+    let Some(dbs) = peer.dbs() else { return Vec::new() };
+    let debt = |endpoint| Some(dbs.debts().of(endpoint));
+    dbs.team().map(|endpoint| Neighbor { endpoint, gives: 0, gets: 0, debt: debt(endpoint) }).collect()
+}
+
 impl Stats {
+    /// Its neighbours.
+    pub fn team(&self) -> &[Neighbor] {
+        match self {
+            Stats::Old { team, .. } | Stats::Native { team, .. } => team,
+        }
+    }
+
+    /// Bytes that it sent; of an old wire those of its chunks, about.
+    pub fn sent_bytes(&self) -> u64 {
+        match self {
+            Stats::Old { peer, .. } => peer.dbs.sent * 1_024,
+            Stats::Native { peer, .. } => peer.sent_bytes,
+        }
+    }
+
     /// Chunks played.
     pub fn played(&self) -> u64 {
         match self {
@@ -180,7 +239,8 @@ impl Stats {
         let passed_on = match self {
             Stats::Old { peer, .. } => format!("{} neighbours, {} sent", peer.neighbors, peer.dbs.sent),
             Stats::Native { peer, children, .. } => {
-                format!("{children} children, {} sent", crate::output::bytes(peer.sent_bytes))
+                let cast = if peer.cast == 0 { String::new() } else { format!(" ({} cast)", peer.cast) };
+                format!("{children} children, {} sent{cast}", crate::output::bytes(peer.sent_bytes))
             }
         };
         format!("{passed_on}, {} played, {} lost", self.played(), self.lost())

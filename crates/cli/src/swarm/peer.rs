@@ -6,6 +6,7 @@ use super::{
     outlet,
     stay::{Event, Over, Stay, Stop, Way, Wishes},
     token::Token,
+    view::{Eye, Screen, no_view},
     wire::{Transport, Wire},
 };
 use crate::{
@@ -30,7 +31,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
 
@@ -74,6 +75,13 @@ pub struct Peer {
     /// How much is passed on, in eighths of the stream; native wire only, default 10
     #[arg(long, value_name = "EIGHTHS")]
     slots: Option<u16>,
+    /// Share what comes with the peers of this network by multicast: what comes in is cast there once for all. Native wire
+    /// only; with the address of the interface where the system's choice is not the right one
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "0.0.0.0")]
+    multicast: Option<Ipv4Addr>,
+    /// Show the neighbours in this terminal: who gives what, and how it goes
+    #[arg(long)]
+    view: bool,
     /// The file with the key by which a monitor proves to be one, made where it is not there; the splitter is told the key
     /// that is shown, by --monitor-key. Native wire only
     #[arg(long, value_name = "FILE")]
@@ -104,7 +112,11 @@ impl Peer {
     /// # Errors
     /// When a port cannot be had, or there is no way to the splitter.
     pub async fn run(self, console: Console, monitor: bool) -> Result<()> {
+        let (left, mut gone) = tokio::sync::mpsc::channel(1);
         let server = self.serve().await?;
+        let screen =
+            if self.view { Some(Arc::new(Screen::open(left.clone()).map_err(no_view)?)) } else { None };
+        let console = if self.view { Console::new(true, false) } else { console };
         let players = server.addresses().first().copied();
         // Players who come before the stream wait for it.
         let _armed = Demand::arm(&self.mount, server.station());
@@ -117,9 +129,11 @@ impl Peer {
             tokio::select! {
                 () = run::stopped() => {}
                 () = run::after(self.lasts) => {}
+                _ = gone.recv() => {}
             }
         });
-        let played = self.play(server.station(), monitor, console, stop.as_mut()).await;
+        let played = self.play(server.station(), monitor, (console, screen.clone()), stop.as_mut()).await;
+        drop(screen);
         tasks.shutdown().await;
         server.stop().await;
         played
@@ -130,7 +144,7 @@ impl Peer {
         &self,
         station: &Arc<Station>,
         monitor: bool,
-        console: Console,
+        (console, screen): (Console, Option<Arc<Screen>>),
         mut stop: Stop<'_>,
     ) -> Result<()> {
         let way = self.way();
@@ -141,6 +155,7 @@ impl Peer {
             requests: self.requests,
             slots: self.slots,
             pass: self.token.pass()?,
+            lan: self.multicast,
             monitor_key: self.monitor_key(monitor, console)?,
             transport: self.transport,
         };
@@ -156,7 +171,13 @@ impl Peer {
             let status = Arc::new(Mutex::new(Status { splitter, wire, ..Status::default() }));
             let mut watching = JoinSet::new();
             let (remote, station) = (stay.remote(), station.clone());
-            watching.spawn(watch(remote, status.clone(), station, self.mount.clone(), console));
+            watching.spawn(watch(
+                remote,
+                status.clone(),
+                station,
+                self.mount.clone(),
+                (console, screen.clone()),
+            ));
             let tell = |event| match event {
                 Event::Anew => intake.restart(),
                 Event::Head(bytes) => intake.head(&bytes),
@@ -213,8 +234,9 @@ async fn watch(
     status: Arc<Mutex<Status>>,
     station: Arc<Station>,
     mount: MountName,
-    console: Console,
+    (console, screen): (Console, Option<Arc<Screen>>),
 ) {
+    let mut eye = Eye::default();
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let shared = status.clone();
@@ -227,6 +249,10 @@ async fn watch(
             return;
         }
         let status = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(screen), Some(stats)) = (&screen, &status.stats) {
+            let title = format!("in the team of {} (wire {})", status.splitter, status.wire);
+            screen.show(eye.see_member(&title, status.players, stats, Instant::now()));
+        }
         let team = status.stats.as_ref().map(Stats::line).unwrap_or_default();
         console.progress(&format!("{players} players, {team}"));
         console.statistics(&status, false);
@@ -238,5 +264,6 @@ Examples:
   levada swarm peer --splitter 127.0.0.1:8001 --player-port 9999   # then play http://127.0.0.1:9999
   levada swarm peer --tracker 127.0.0.1:7777 --channel bbb
   levada swarm peer --splitter 127.0.0.1:8001 --token 'seven quiet words'
+  levada swarm peer --splitter live.example:8001 --multicast    # one of several on this network
   levada swarm monitor --splitter 127.0.0.1:8001 --key monitor.key
   levada swarm peer --splitter 127.0.0.1:8001 --source-to icecast://source:password@127.0.0.1:8002/BBB.ogv";

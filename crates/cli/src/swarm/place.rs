@@ -52,10 +52,11 @@ pub async fn splitter(wire: Wire, listen: Option<IpAddr>, port: u16) -> io::Resu
 ///
 /// # Errors
 /// When the port is taken, or there is no way to the splitter.
-pub async fn peer(wire: Wire, splitter: SocketAddr, port: u16) -> Result<Sockets> {
-    let sockets = match wire {
-        Wire::Native => datagrams(None, port),
-        Wire::Old(_) => Sockets::one_port(SocketAddr::new(here(splitter)?, port)).await,
+pub async fn peer(wire: Wire, splitter: SocketAddr, port: u16, lan: Option<Ipv4Addr>) -> Result<Sockets> {
+    let sockets = match (wire, lan) {
+        (Wire::Native, Some(interface)) => casting(interface, port),
+        (Wire::Native, None) => datagrams(None, port),
+        (Wire::Old(_), _) => Sockets::one_port(SocketAddr::new(here(splitter)?, port)).await,
     };
     sockets.with_context(|| format!("cannot be reached on port {port}"))
 }
@@ -72,6 +73,31 @@ pub fn datagrams(address: Option<IpAddr>, port: u16) -> io::Result<Sockets> {
     }?;
     let udp = tokio::net::UdpSocket::from_std(udp)?;
     Ok(Sockets { udp: Some(udp), ..Sockets::default() })
+}
+
+/// A socket for datagrams over IPv4, those to groups by the interface with this address and one network far.
+fn casting(interface: Ipv4Addr, port: u16) -> io::Result<Sockets> {
+    let udp = bound((Ipv4Addr::UNSPECIFIED, port).into())?;
+    let socket = socket2::SockRef::from(&udp);
+    socket.set_multicast_if_v4(&interface)?;
+    socket.set_multicast_ttl_v4(1)?;
+    Ok(Sockets { udp: Some(tokio::net::UdpSocket::from_std(udp)?), ..Sockets::default() })
+}
+
+/// What hears a group on the network of the interface with this address; others on this machine may as well.
+///
+/// # Errors
+/// When there is no such interface, or it has no multicast.
+pub fn hearing(group: SocketAddr, interface: Ipv4Addr) -> io::Result<tokio::net::UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.bind(&group.into())?;
+    if let IpAddr::V4(group) = group.ip() {
+        socket.join_multicast_v4(&group, &interface)?;
+    }
+    tokio::net::UdpSocket::from_std(socket.into())
 }
 
 fn bound(address: SocketAddr) -> io::Result<UdpSocket> {

@@ -6,7 +6,7 @@ use super::{
     member::random,
     place,
     token::{Token, refusal},
-    view,
+    view::{Eye, Screen, no_view},
     wire::{Transport, Wire},
 };
 use crate::{
@@ -122,15 +122,9 @@ impl Splitter {
         let (address, remote) = (driver.local_addr()?, driver.remote());
         let status = Shared::default();
 
-        let (shows, seen) = tokio::sync::watch::channel(view::View::default());
         let (left, mut gone) = tokio::sync::mpsc::channel(1);
-        let console = match self.view {
-            true => {
-                view::show(seen, left.clone()).map_err(|why| Exit(USAGE, why.to_string()))?;
-                Console::new(true, false)
-            }
-            false => console,
-        };
+        let screen = if self.view { Some(Screen::open(left.clone()).map_err(no_view)?) } else { None };
+        let console = if self.view { Console::new(true, false) } else { console };
         let client = Client::new(super::AGENT, Patience::default());
         let first = tokio::select! {
             first = self.open(&client, console) => first?,
@@ -149,11 +143,12 @@ impl Splitter {
                 () = run::stopped() => {}
                 () = run::after(self.lasts) => {}
                 () = feeding => {}
-                () = watch(remote, status.clone(), console, &shows) => {}
+                () = watch(remote, status.clone(), console, screen.as_ref()) => {}
                 _ = gone.recv() => {}
             }
         };
         let ended = driver.run(end, |event| self.tell(event, console)).await?;
+        drop(screen);
         let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         last.stats = Some(ended.stats());
         console.clear();
@@ -289,13 +284,8 @@ impl Splitter {
 }
 
 /// Tells how it goes, once a second.
-async fn watch(
-    remote: Remote<Dealer>,
-    status: Shared,
-    console: Console,
-    shows: &tokio::sync::watch::Sender<view::View>,
-) {
-    let mut eye = view::Eye::default();
+async fn watch(remote: Remote<Dealer>, status: Shared, console: Console, screen: Option<&Screen>) {
+    let mut eye = Eye::default();
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let shared = status.clone();
@@ -306,8 +296,8 @@ async fn watch(
             return;
         }
         let status = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(stats) = &status.stats {
-            shows.send_replace(eye.see(&status.source, stats, Instant::now()));
+        if let (Some(screen), Some(stats)) = (screen, &status.stats) {
+            screen.show(eye.see(&status.source, stats, Instant::now()));
         }
         console.progress(&status.stats.as_ref().map(Stats::line).unwrap_or_default());
         console.statistics(&status, false);

@@ -8,20 +8,20 @@ use super::{
     wire::{Transport, Wire},
 };
 use crate::output::Console;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_swarm::native::{
     Pass,
-    wire::{Message, Refusal},
+    wire::{Message, Refusal, lan::group},
 };
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Where a team comes from.
 #[derive(Clone, Debug)]
@@ -45,6 +45,9 @@ pub struct Wishes {
     pub requests: bool,
     /// See [`Config::slots`].
     pub slots: Option<u16>,
+    /// The address of the interface whose network it shares with other peers by multicast; unspecified is the system's
+    /// choice.
+    pub lan: Option<Ipv4Addr>,
     /// See [`Config::pass`].
     pub pass: Option<Pass>,
     /// See [`Config::monitor_key`].
@@ -132,6 +135,8 @@ pub struct Stay {
     driver: Driver<Member>,
     found: Found,
     pass: Option<Pass>,
+    /// What hears its network.
+    _hearing: JoinSet<()>,
     /// Where it is.
     pub here: SocketAddr,
 }
@@ -142,7 +147,9 @@ impl Stay {
     /// # Errors
     /// When its port cannot be had, or there is no way to the splitter.
     pub async fn at(found: Found, wishes: Wishes) -> Result<Stay> {
-        let sockets = place::peer(found.wire, found.splitter, wishes.port).await?;
+        let sockets = place::peer(found.wire, found.splitter, wishes.port, wishes.lan).await?;
+        let lan = wishes.lan.filter(|_| found.wire == Wire::Native);
+        let group = lan.map(|_| group(found.splitter));
         let here = SocketAddr::new(place::here(found.splitter)?, sockets.local_addr()?.port());
         let config = Config {
             wire: found.wire,
@@ -154,11 +161,18 @@ impl Stay {
             slots: wishes.slots,
             key: found.key,
             pass: wishes.pass,
+            lan: group,
             monitor_key: wishes.monitor_key,
             transport: wishes.transport,
         };
         let driver = Driver::new(Member::new(&config)?, sockets);
-        Ok(Stay { driver, found, pass: wishes.pass, here })
+        let mut hearing = JoinSet::new();
+        if let (Some(interface), Some(group)) = (lan, group) {
+            let socket = place::hearing(group, interface);
+            let socket = socket.with_context(|| format!("cannot hear {group} on {interface}"))?;
+            hearing.spawn(hear(socket, driver.remote()));
+        }
+        Ok(Stay { driver, found, pass: wishes.pass, _hearing: hearing, here })
     }
 
     /// A way to the member while it stays.
@@ -241,6 +255,18 @@ pub enum Event {
     Head(Bytes),
     /// Its next bytes.
     Play(Bytes),
+}
+
+/// Tells the member what is cast on its network, until it is gone.
+async fn hear(socket: tokio::net::UdpSocket, remote: Remote<Member>) {
+    let mut buffer = [0; 2_048];
+    loop {
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { return };
+        let bytes = Bytes::copy_from_slice(&buffer[..length]);
+        if !remote.with(move |member, now| member.heard_on_lan(now, from, &bytes)).await {
+            return;
+        }
+    }
 }
 
 /// Whether a native splitter answers there.

@@ -1,6 +1,7 @@
-//! The team in a terminal, live: who has the stream from whom, and how it goes for each.
+//! A team in a terminal, live: who has the stream from whom, and how it goes for each; of a splitter and of a peer.
 
-use super::dealer::Stats;
+use super::{dealer, member};
+use crate::exit::{Exit, USAGE};
 use ratatui::{
     Frame,
     crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers},
@@ -15,24 +16,29 @@ use ratatui::{
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 
-/// What is shown.
+/// What is shown: one in the middle, and others around it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     title: String,
     line: String,
+    /// What the columns are called, from the second on.
+    columns: Vec<&'static str>,
     peers: Vec<Peer>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Peer {
     endpoint: String,
-    /// Whether the splitter itself gives it chunks.
+    /// Whether the one in the middle gives it chunks: then it is their origin.
     origin: bool,
+    /// Whether it gives the one in the middle some.
+    gives: bool,
     parents: Vec<usize>,
     cells: Vec<String>,
 }
@@ -45,72 +51,137 @@ pub struct Eye {
 }
 
 impl Eye {
-    /// What there is to see of a team now.
-    pub fn see(&mut self, title: &str, stats: &Stats, now: Instant) -> View {
+    /// What there is to see of a splitter's team now.
+    pub fn see(&mut self, title: &str, stats: &dealer::Stats, now: Instant) -> View {
+        let columns = vec!["peer", "", "", "upload", "lag", "lost"];
         let peers = match stats {
-            Stats::Old { members, .. } => members
-                .iter()
-                .map(|member| Peer {
-                    endpoint: member.endpoint.to_string(),
-                    origin: true,
-                    parents: Vec::new(),
-                    cells: vec![
-                        if member.monitor { "monitor".into() } else { String::new() },
-                        format!("{} dealt", member.dealt),
-                        "–".into(),
-                        "–".into(),
-                        member.losses.to_string(),
-                    ],
-                })
-                .collect(),
-            Stats::Native { members, .. } => {
+            dealer::Stats::Old { members, .. } => members.iter().map(Peer::of_old).collect(),
+            dealer::Stats::Native { members, .. } => {
                 let at =
                     |endpoint: &SocketAddr| members.iter().position(|member| member.endpoint == *endpoint);
-                let time = self.seen.map_or(1.0, |seen| now.duration_since(seen).as_secs_f64().max(0.1));
-                let peer = |member: &levada_swarm::native::splitter::TeamMember| {
-                    let before = self.sent.get(&member.endpoint).copied().unwrap_or(member.sent_bytes);
-                    let rate = member.sent_bytes.saturating_sub(before) as f64 * 8.0 / time / 1_000.0;
-                    Peer {
+                let peers = members
+                    .iter()
+                    .map(|member| Peer {
                         endpoint: member.endpoint.to_string(),
                         origin: member.origin > 0,
+                        gives: false,
                         parents: member.parents.keys().filter_map(at).collect(),
                         cells: vec![
-                            format!("origin of {}", member.origin),
+                            match (member.monitor, member.origin) {
+                                (true, _) => "monitor".into(),
+                                (false, origin) => format!("origin of {origin}"),
+                            },
                             format!("gives to {}", member.children),
-                            format!("{rate:.0} kbit/s"),
+                            self.rate(member.endpoint, member.sent_bytes, now),
                             member.lag_ms.map_or("–".into(), |lag| format!("{lag} ms")),
                             member.lost.to_string(),
                         ],
-                    }
-                };
-                let peers = members.iter().map(peer).collect();
+                    })
+                    .collect();
                 self.sent = members.iter().map(|member| (member.endpoint, member.sent_bytes)).collect();
                 peers
             }
         };
         self.seen = Some(now);
-        View { title: title.to_owned(), line: stats.line(), peers }
+        View { title: title.to_owned(), line: stats.line(), columns, peers }
+    }
+
+    /// What there is to see of a member and its neighbours now.
+    pub fn see_member(&mut self, title: &str, players: usize, stats: &member::Stats, now: Instant) -> View {
+        let columns = vec!["neighbour", "gives", "gets", "owes"];
+        let part = |count: usize| if count == 0 { "–".into() } else { format!("{count} stripes") };
+        let is_native = matches!(stats, member::Stats::Native { .. });
+        let cells = |neighbor: &member::Neighbor| match is_native {
+            true => vec![part(neighbor.gives), part(neighbor.gets), "–".into()],
+            false => vec!["its own".into(), "our own".into(), neighbor.debt.unwrap_or(0).to_string()],
+        };
+        let peers = stats.team().iter().map(|neighbor| Peer {
+            endpoint: neighbor.endpoint.to_string(),
+            origin: !is_native || neighbor.gets > 0,
+            gives: !is_native || neighbor.gives > 0,
+            parents: Vec::new(),
+            cells: cells(neighbor),
+        });
+        let peers = peers.collect();
+        let upload = self.rate(MYSELF, stats.sent_bytes(), now);
+        self.sent = BTreeMap::from([(MYSELF, stats.sent_bytes())]);
+        self.seen = Some(now);
+        let line = format!("{players} players, {}, uploading {upload}", stats.line());
+        View { title: title.to_owned(), line, columns, peers }
+    }
+
+    fn rate(&self, endpoint: SocketAddr, sent: u64, now: Instant) -> String {
+        let time = self.seen.map_or(1.0, |seen| now.duration_since(seen).as_secs_f64().max(0.1));
+        let before = self.sent.get(&endpoint).copied().unwrap_or(sent);
+        format!("{:.0} kbit/s", sent.saturating_sub(before) as f64 * 8.0 / time / 1_000.0)
     }
 }
 
-/// Shows what comes until somebody leaves it with `q`, or there is no more; then `left` is told.
-///
-/// # Errors
-/// When there is no terminal.
-pub fn show(views: watch::Receiver<View>, left: mpsc::Sender<()>) -> io::Result<()> {
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(io::Error::other("a view needs a terminal; --json has the same as data"));
-    }
-    let mut terminal = ratatui::try_init()?;
-    std::thread::Builder::new().name("view".into()).spawn(move || {
-        let watched = watch(&mut terminal, &views);
-        ratatui::restore();
-        if let Err(why) = watched {
-            tracing::warn!(%why, "the view is over");
+impl Peer {
+    fn of_old(member: &levada_swarm::splitter::Member) -> Peer {
+        Peer {
+            endpoint: member.endpoint.to_string(),
+            origin: true,
+            gives: false,
+            parents: Vec::new(),
+            cells: vec![
+                if member.monitor { "monitor".into() } else { "peer".into() },
+                format!("{} dealt", member.dealt),
+                "–".into(),
+                "–".into(),
+                member.losses.to_string(),
+            ],
         }
-        let _told = left.try_send(());
-    })?;
-    Ok(())
+    }
+}
+
+/// A terminal that shows views until somebody leaves it with `q`, or it is dropped; it is as before then.
+pub struct Screen {
+    views: Option<watch::Sender<View>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Screen {
+    /// Takes the terminal. Who leaves it is told to `left`.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn open(left: mpsc::Sender<()>) -> io::Result<Screen> {
+        if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+            return Err(io::Error::other("a view needs a terminal; --json has the same as data"));
+        }
+        let (views, seen) = watch::channel(View::default());
+        let mut terminal = ratatui::try_init()?;
+        let thread = std::thread::Builder::new().name("view".into()).spawn(move || {
+            let watched = watch(&mut terminal, &seen);
+            ratatui::restore();
+            if let Err(why) = watched {
+                tracing::warn!(%why, "the view is over");
+            }
+            let _told = left.try_send(());
+        })?;
+        Ok(Screen { views: Some(views), thread: Some(thread) })
+    }
+
+    /// Shows this from now on.
+    pub fn show(&self, view: View) {
+        if let Some(views) = &self.views {
+            views.send_replace(view);
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.views = None;
+        // It looks every 200 milliseconds whether there will be more.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Who wants a view needs a terminal.
+pub fn no_view(why: io::Error) -> Exit {
+    Exit(USAGE, why.to_string())
 }
 
 fn watch(terminal: &mut ratatui::DefaultTerminal, views: &watch::Receiver<View>) -> io::Result<()> {
@@ -147,7 +218,7 @@ fn draw(view: &View, frame: &mut Frame<'_>) {
         Row::new(first.into_iter().chain(peer.cells.iter().cloned())).style(style)
     });
     let widths = [3, 22, 12, 12, 12, 9, 6].map(Constraint::Length);
-    let header = Row::new(["", "peer", "", "", "upload", "lag", "lost"]);
+    let header = Row::new(std::iter::once("").chain(view.columns.iter().copied()));
     let header = header.style(Style::new().add_modifier(Modifier::BOLD));
     frame.render_widget(Table::new(rows, widths).header(header), right);
 }
@@ -162,10 +233,12 @@ fn graph(view: &View) -> impl ratatui::widgets::Widget + '_ {
         .paint(move |context| {
             for (at, peer) in view.peers.iter().enumerate().take(count) {
                 let (x, y) = place(at, count);
-                for (from_x, from_y) in
-                    peer.parents.iter().filter(|from| **from < count).map(|from| place(*from, count))
-                {
+                let parents = peer.parents.iter().filter(|from| **from < count);
+                for (from_x, from_y) in parents.map(|from| place(*from, count)) {
                     context.draw(&Line { x1: from_x, y1: from_y, x2: x, y2: y, color: Color::DarkGray });
+                }
+                if peer.gives {
+                    context.draw(&Line { x1: 0.0, y1: 0.0, x2: x, y2: y, color: Color::Green });
                 }
                 if peer.origin {
                     context.draw(&Line { x1: 0.0, y1: 0.0, x2: x, y2: y, color: Color::Cyan });
@@ -179,12 +252,14 @@ fn graph(view: &View) -> impl ratatui::widgets::Widget + '_ {
         })
 }
 
-/// On a circle around the splitter.
+/// On a circle around the middle.
 fn place(at: usize, of: usize) -> (f64, f64) {
     let angle = at as f64 / of.max(1) as f64 * std::f64::consts::TAU;
     (angle.sin(), angle.cos())
 }
 
+/// The member whose view it is.
+const MYSELF: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const EVERY: Duration = Duration::from_millis(200);
 /// A graph of more is a tangle.
 const MOST: usize = 48;
@@ -192,14 +267,31 @@ const MOST: usize = 48;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use levada_swarm::native::splitter::{Stats as Counts, TeamMember};
+    use levada_swarm::{
+        native,
+        native::splitter::{Stats as Counts, TeamMember},
+        peer,
+    };
     use ratatui::{Terminal, backend::TestBackend};
+
+    fn shown(view: &View) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(140, 20)).unwrap();
+        terminal.draw(|frame| draw(view, frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn shows(view: &View, wanted: &[&str]) {
+        let shown = shown(view);
+        for wanted in wanted {
+            assert!(shown.contains(wanted), "{wanted} in\n{shown}");
+        }
+    }
 
     #[test]
     fn a_view_shows_who_is_origin_and_what_each_uploads() {
         let member = |port: u16, sent_bytes, origin| TeamMember {
             endpoint: ([10, 0, 0, 1], port).into(),
-            monitor: false,
+            monitor: port == 2,
             origin,
             parents: BTreeMap::new(),
             relayed: 0,
@@ -209,7 +301,7 @@ mod tests {
             lost: 4,
             lag_ms: Some(77),
         };
-        let stats = |sent| Stats::Native {
+        let stats = |sent| dealer::Stats::Native {
             splitter: Counts { peers: 2, ..Counts::default() },
             members: vec![member(1, sent, 8), member(2, 0, 0)],
             follows: None,
@@ -218,13 +310,45 @@ mod tests {
         let (mut eye, now) = (Eye::default(), Instant::now());
         eye.see("team", &stats(0), now);
         let view = eye.see("team of tea", &stats(125_000), now + Duration::from_secs(1));
-        let mut terminal = Terminal::new(TestBackend::new(140, 20)).unwrap();
-        terminal.draw(|frame| draw(&view, frame)).unwrap();
-        let shown = terminal.backend().to_string();
-        for wanted in
-            ["team of tea", "10.0.0.1:1", "origin of 8", "gives to 3", "1000 kbit/s", "77 ms", "2 peers"]
-        {
-            assert!(shown.contains(wanted), "{wanted} in\n{shown}");
-        }
+        shows(
+            &view,
+            &[
+                "team of tea",
+                "10.0.0.1:1",
+                "origin of 8",
+                "monitor",
+                "gives to 3",
+                "1000 kbit/s",
+                "77 ms",
+                "2 peers",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_peer_shows_its_neighbours_its_upload_and_what_they_owe() {
+        let neighbor = |port: u16, gives, gets, debt| member::Neighbor {
+            endpoint: ([10, 0, 0, 2], port).into(),
+            gives,
+            gets,
+            debt,
+        };
+        let native = |sent_bytes| member::Stats::Native {
+            peer: native::peer::Stats { sent_bytes, played: 9, lost: 1, ..Default::default() },
+            children: 4,
+            quic: None,
+            team: vec![neighbor(1, 3, 0, None), neighbor(2, 0, 4, None)],
+        };
+        let (mut eye, now) = (Eye::default(), Instant::now());
+        eye.see_member("me", 1, &native(0), now);
+        let view = eye.see_member("peer of tea", 1, &native(250_000), now + Duration::from_secs(1));
+        shows(&view, &["peer of tea", "10.0.0.2:2", "3 stripes", "4 stripes", "2000 kbit/s", "1 lost"]);
+        let stats = peer::Stats { played: 9, ..peer::Stats::default() };
+        let old = member::Stats::Old {
+            peer: stats,
+            complaints: 0,
+            team: vec![neighbor(7, 0, 0, Some(-12)), neighbor(8, 0, 0, Some(5))],
+        };
+        shows(&eye.see_member("old", 0, &old, now), &["10.0.0.2:7", "owes", "-12", "9 played"]);
     }
 }
