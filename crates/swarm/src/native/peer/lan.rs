@@ -139,7 +139,8 @@ impl Peer {
         let Phase::Member { me, .. } = self.phase else { return };
         let parents: Vec<_> =
             self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
-        let Some(lan) = &mut self.lan else { return };
+        // What is encrypted for one cannot be cast for all.
+        let Some(lan) = self.lan.as_mut().filter(|_| !self.keys.encrypts) else { return };
         let muted = lan.muted;
         lan.choose(now, me, &parents);
         let changed = muted != lan.muted;
