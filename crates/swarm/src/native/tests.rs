@@ -1,3 +1,4 @@
+mod churn;
 mod monitors;
 mod network;
 mod private;
