@@ -10,12 +10,14 @@ mod publish;
 mod record;
 mod samples;
 mod source;
+mod swarm;
 
 pub use limit::Limit;
 pub use listen::Listen;
 pub use play::Play;
 pub use publish::Publish;
 pub use source::Source;
+pub use swarm::Swarm;
 
 use anyhow::{Context, Result, bail};
 use record::Shape;
@@ -35,6 +37,8 @@ pub enum Bench {
     Publish(Publish),
     /// A bare writer of the same bytes to as many sockets: the least that a server can cost
     Limit(Limit),
+    /// A native team of real sockets in this process: how many peers a core carries
+    Swarm(Swarm),
 }
 
 impl Bench {
@@ -49,6 +53,7 @@ impl Bench {
             Bench::Play(play) => play.run(),
             Bench::Publish(publish) => publish.run(),
             Bench::Limit(limit) => limit.run(),
+            Bench::Swarm(swarm) => swarm.run(),
         }
     }
 }
