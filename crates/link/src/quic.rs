@@ -31,8 +31,8 @@ pub struct Quic<M> {
     identity: Identity,
     transport: Arc<TransportConfig>,
     endpoint: Endpoint,
-    /// At most [`CONNECTIONS`]; further ones are not answered.
-    connections: BTreeMap<ConnectionHandle, Link>,
+    /// At most [`CONNECTIONS`]; further ones are not answered. Boxed, since every datagram takes one out and puts it back.
+    connections: BTreeMap<ConnectionHandle, Box<Link>>,
     /// By the address at which they began.
     names: BTreeSet<(SocketAddr, ConnectionHandle)>,
     timers: BTreeSet<(Instant, ConnectionHandle)>,
@@ -182,7 +182,7 @@ impl<M: Guarded> Quic<M> {
         self.names.insert((name, handle));
         self.dirty.insert(handle);
         let link = Link { connection, name, timer: None, stands: false, waiting: VecDeque::new() };
-        self.connections.insert(handle, link);
+        self.connections.insert(handle, Box::new(link));
     }
 
     fn named(&self, name: SocketAddr) -> impl Iterator<Item = ConnectionHandle> + '_ {
