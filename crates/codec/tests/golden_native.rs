@@ -1,8 +1,12 @@
 //! Packets of levada's own codecs: the bytes for known blocks, so that no machine and no change reads or writes them otherwise
-//! unnoticed. `LEVADA_GOLDEN=1` prints new ones.
+//! unnoticed, and what plain decoders find in kept ones. `LEVADA_GOLDEN=1` prints and keeps new ones.
+#![allow(clippy::unwrap_used, clippy::needless_range_loop, clippy::manual_is_multiple_of)] // those of the plain decoders
+
+mod plain;
 
 use levada_codec::video::{self, Scene};
 use levada_codec::{lossless, native, wavelet};
+use plain::{digest, keep, kept};
 
 /// Four blocks of plucked tones from integers alone, so that every machine has the same.
 fn sound(frames: usize) -> Vec<i16> {
@@ -24,13 +28,6 @@ fn sound(frames: usize) -> Vec<i16> {
     (0..4 * frames).flat_map(frame).collect()
 }
 
-/// FNV-1a.
-fn digest(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    bytes
-        .into_iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
 fn check(name: &str, found: u64, golden: u64) {
     if std::env::var_os("LEVADA_GOLDEN").is_some() {
         println!("{name}: {found:#018x}");
@@ -42,22 +39,61 @@ fn check(name: &str, found: u64, golden: u64) {
 #[test]
 fn lossless_packets_are_always_the_same_bytes() {
     let (mut encoder, mut packets) = (lossless::Encoder::new(240), Vec::new());
-    sound(240).chunks_exact(480).for_each(|block| encoder.encode(block, usize::MAX, &mut packets));
-    check("lossless", digest(packets), LOSSLESS);
+    for block in sound(240).chunks_exact(480) {
+        let mut packet = Vec::new();
+        encoder.encode(block, usize::MAX, &mut packet);
+        packets.push(packet);
+    }
+    if std::env::var_os("LEVADA_GOLDEN").is_some() {
+        keep("lossless.packets", &packets);
+    }
+    check("lossless", digest(packets.concat()), LOSSLESS);
+}
+
+#[test]
+fn kept_lossless_packets_are_the_sound_to_both_decoders() {
+    let mut decoder = lossless::Decoder::new(240);
+    let packets = kept(include_bytes!("golden/lossless.packets"));
+    assert_eq!((packets.len(), digest(packets.concat())), (4, LOSSLESS));
+    for (packet, block) in packets.iter().zip(sound(240).chunks_exact(480)) {
+        let mut out = vec![0; 480];
+        decoder.decode(packet, &mut out).unwrap();
+        let [left, right] = plain::lossless::decode(packet, 240);
+        let heard = left.iter().zip(&right).flat_map(|(left, right)| [*left as i16, *right as i16]);
+        assert!(out == block && heard.eq(block.iter().copied()));
+    }
 }
 
 #[test]
 fn wavelet_packets_of_a_step_tell_always_the_same_integers() {
     let (mut encoder, mut decoder) =
         (wavelet::Encoder::new(240).unwrap(), wavelet::Decoder::new(240).unwrap());
-    let (mut told, mut out) = (Vec::new(), vec![0; 480]);
+    let (mut told, mut out, mut packets) = (Vec::new(), vec![0; 480], Vec::new());
     for block in sound(240).chunks_exact(480) {
         let mut packet = Vec::new();
         encoder.encode(block, wavelet::Goal::Step(64), &mut packet);
         decoder.decode(&packet, &mut out).unwrap();
         told.extend(decoder.integers().iter().flatten().flat_map(|x| x.to_le_bytes()));
+        packets.push(packet);
+    }
+    if std::env::var_os("LEVADA_GOLDEN").is_some() {
+        keep("wavelet.packets", &packets);
     }
     check("wavelet", digest(told), WAVELET);
+}
+
+#[test]
+fn kept_wavelet_packets_tell_the_same_integers_to_both_decoders() {
+    let mut decoder = wavelet::Decoder::new(240).unwrap();
+    let (mut ours, mut plains, mut out) = (Vec::new(), Vec::new(), vec![0; 480]);
+    for packet in kept(include_bytes!("golden/wavelet.packets")) {
+        decoder.decode(packet, &mut out).unwrap();
+        ours.extend(decoder.integers().iter().flatten().flat_map(|x| x.to_le_bytes()));
+        let (step, integers) = plain::wavelet::decode(packet, 240);
+        assert_eq!(step, 64);
+        plains.extend(integers.iter().flatten().flat_map(|x| (*x as i32).to_le_bytes()));
+    }
+    assert_eq!([ours, plains].map(digest), [WAVELET; 2]);
 }
 
 /// A packet that is not made here but kept as bytes: what a decoder finds in it are integers, the same everywhere.
@@ -76,6 +112,9 @@ fn a_kept_packet_of_the_native_codec_tells_the_same_integers() {
     let (mut decoder, mut out) = (native::Decoder::new(240).unwrap(), vec![0; 480]);
     decoder.decode(PACKET, &mut out).unwrap();
     check("native", digest(decoder.integers().iter().flatten().flat_map(|x| x.to_le_bytes())), NATIVE);
+    let mut plain = plain::native::Decoder::new(240);
+    plain.decode(PACKET);
+    check("plain", digest(plain.integers.iter().flatten().flat_map(|x| (*x as i32).to_le_bytes())), NATIVE);
 }
 
 #[test]
@@ -88,10 +127,13 @@ fn pictures_of_kept_slices_are_the_same_to_the_last_sample() {
             println!("SLICES: {:?}", encoder.encode_with(&scene.picture(number), 34));
         }
     }
+    let mut plain = plain::video::Decoder::new(48, 32);
     for slice in SLICES {
         decoder.decode(slice).unwrap();
+        plain.decode(slice);
     }
     check("video", digest(decoder.picture().planes.iter().flatten().copied()), VIDEO);
+    check("plain", digest(plain.picture.iter().flatten().copied()), VIDEO);
 }
 
 const LOSSLESS: u64 = 0xb138_c4e3_3432_e79e;

@@ -60,7 +60,7 @@ fn garbage_sounds_like_something() {
     }
 }
 
-/// Written from the description of a packet alone, with other means: the predictor as a lattice, in 128 bits.
+/// What a packet says, found with other means (by the codec's own hand, and with its coder): the predictor as a lattice, in 128 bits.
 #[test]
 fn packets_are_what_their_description_says() {
     let frames = 240;

@@ -1,4 +1,4 @@
-//! The range coder and the mixing of opinions, from their description: 64-bit integers, formulas in place of tables.
+//! The range coder and the mixing of opinions, by their definition: 64-bit integers, formulas in place of tables.
 
 /// Finds decisions in bytes; behind their end zeros follow.
 pub struct Finder<'a> {
