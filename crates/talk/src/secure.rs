@@ -8,7 +8,7 @@
 //! second  2 | version | answerer's id 4 | caller's id 4 | message 100
 //! third   3 | version | caller's id 4 | answerer's id 4 | message 68
 //! bring   4 | version | caller's id 4 | cookie 16
-//! refuse  5 | version | caller's id 4 | why
+//! refuse  5 | version | receiver's id 4 | why | version of the call
 //! reset   6 | version | the number of what nobody here can open 4
 //! sealed  128 and flags | of the caller's choice 1 | receiver's index | of the caller's choice 1 | number 4 | media time 4 | body | tag 16
 //! ```
@@ -48,7 +48,8 @@ pub struct Config {
     pub identity: Identity,
     /// The keys that are let in, if not everybody's.
     pub known: Option<Vec<PublicKey>>,
-    /// What the other end is told of this one; calls say their version here, and what tells them apart.
+    /// What the other end is told of this one: the version of the call, which has to be the same at both ends, and what tells
+    /// programs apart.
     pub hello: [u8; 4],
 }
 
@@ -87,6 +88,23 @@ pub enum Reason {
     Unknown,
     /// It speaks another version of this protocol.
     Version,
+    /// It speaks another version of what is said in a session.
+    Call(Versions),
+}
+
+/// What two ends of a call speak, when it is not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The other end's.
+    pub theirs: u8,
+    /// This one's.
+    pub ours: u8,
+}
+
+impl std::fmt::Display for Versions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the other end speaks version {} of the call, we speak {}", self.theirs, self.ours)
+    }
 }
 
 /// What came so far.

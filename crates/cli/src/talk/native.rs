@@ -244,6 +244,7 @@ pub fn talk_on(
 /// What an end is told where the other does not want it: whether that ends the call, and how.
 pub fn refusal(peer: SocketAddr, reason: Reason) -> exit::Exit {
     let (code, why) = match reason {
+        Reason::Call(versions) => return exit::Exit(exit::NETWORK, format!("{peer}: {versions}")),
         Reason::Secret => (exit::AUTH, "does not know the same passphrase"),
         Reason::Busy => (exit::NETWORK, "is in another call"),
         Reason::Unknown => (exit::AUTH, "is not known here, or does not know this end's key"),

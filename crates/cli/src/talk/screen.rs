@@ -79,17 +79,18 @@ impl Screen {
                 return called.map(|called| refusal(called, *reason));
             }
             Told::Session(Event::TurnedAway(from, reason)) => {
-                if called == Some(*from) && *reason == Reason::Secret {
+                if called == Some(*from) && matches!(reason, Reason::Secret | Reason::Call(_)) {
                     return Some(refusal(*from, *reason));
                 }
                 let lately = self.turned_away.is_some_and(|at| at.elapsed() < Duration::from_secs(5));
                 if !lately {
                     self.turned_away = Some(Instant::now());
                     let why = match reason {
-                        Reason::Secret => "its passphrase is another",
-                        Reason::Busy => "there is a call already",
-                        Reason::Unknown => "its key is not among the known",
-                        Reason::Version => "it speaks another version",
+                        Reason::Secret => "its passphrase is another".to_owned(),
+                        Reason::Busy => "there is a call already".to_owned(),
+                        Reason::Unknown => "its key is not among the known".to_owned(),
+                        Reason::Version => "it speaks another version".to_owned(),
+                        Reason::Call(versions) => versions.to_string(),
                     };
                     let event = json!({ "event": "turned_away", "peer": from, "why": why });
                     self.event(&format!("turned {from} away: {why}"), &event);

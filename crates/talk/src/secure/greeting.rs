@@ -99,6 +99,13 @@ impl Secure {
             self.ask_at = Some(now + FASTEST);
             return None;
         };
+        if let Some(reason) = self.speaks_otherwise(hello) {
+            // it is told, since it cannot know yet
+            self.refuse(from, theirs, reason);
+            self.ask_at = Some(now + SLOWEST);
+            self.push(Event::Refused(reason));
+            return Some(());
+        }
         let mut third = vec![3, VERSION];
         third.extend_from_slice(&id.to_be_bytes());
         third.extend_from_slice(&theirs.to_be_bytes());
@@ -126,7 +133,7 @@ impl Secure {
         let hello = answering.state.read(&datagram[10..]);
         let turned_away = match hello {
             None => Some(Reason::Secret),
-            Some(_) => None,
+            Some(hello) => self.speaks_otherwise(hello),
         };
         let agreed = if turned_away.is_none() { answering.state.finish() } else { None };
         let busy = |agreed: &Agreed| self.is_busy(now, from, agreed).then_some(Reason::Busy);
@@ -157,8 +164,15 @@ impl Secure {
             1 => Reason::Secret,
             2 => Reason::Busy,
             3 => Reason::Unknown,
-            _ => Reason::Version,
+            // those of earlier versions do not say which
+            _ => datagram.get(7).map_or(Reason::Version, |theirs| self.versions(*theirs)),
         };
+        if let Some(at) = self.answering.iter().position(|a| a.id == id && a.from == from) {
+            // who called us has heard what we speak
+            self.answering.remove(at);
+            self.push(Event::TurnedAway(from, reason));
+            return Some(());
+        }
         let was = self.sessions.len();
         self.sessions.retain(|session| !(session.id == id && session.peer == from && session.is_unheard()));
         let asked = self.asking.take_if(|asking| asking.id == id && asking.to == from);
@@ -194,6 +208,15 @@ impl Secure {
         unknown.then_some(Reason::Unknown)
     }
 
+    /// Whether what it says of itself is of another version of the call.
+    fn speaks_otherwise(&self, [theirs, ..]: [u8; HELLO]) -> Option<Reason> {
+        (theirs != self.config.hello[0]).then(|| self.versions(theirs))
+    }
+
+    fn versions(&self, theirs: u8) -> Reason {
+        Reason::Call(Versions { theirs, ours: self.config.hello[0] })
+    }
+
     /// Whether there is a call with somebody else. One who began anew is the same: by its key, or by its address.
     pub(super) fn is_busy(&self, now: Instant, from: SocketAddr, agreed: &Agreed) -> bool {
         let session = self.sessions.front();
@@ -209,8 +232,11 @@ impl Secure {
             Reason::Secret => 1,
             Reason::Busy => 2,
             Reason::Unknown => 3,
-            Reason::Version => 4,
+            Reason::Version | Reason::Call(_) => 4,
         });
+        if let Reason::Call(versions) = reason {
+            answer.push(versions.ours);
+        }
         self.send(to, answer.into());
     }
 }

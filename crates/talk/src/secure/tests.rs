@@ -18,7 +18,7 @@ fn at(n: usize) -> SocketAddr {
 
 fn config(n: usize, peer: Option<usize>) -> Config {
     let identity = Identity::new([n as u8 + 1; 32]);
-    Config { peer: peer.map(at), secret: Secret::none(), identity, known: None, hello: [n as u8; 4] }
+    Config { peer: peer.map(at), secret: Secret::none(), identity, known: None, hello: [2, n as u8, 0, 0] }
 }
 
 fn end(config: Config) -> Secure {
@@ -68,7 +68,7 @@ fn two_who_call_each_other_at_once_agree_on_one_session_and_its_words() {
     let mut two = Two::new(vec![end(config(0, Some(1))), end(config(1, Some(0)))]);
     (0..6).for_each(|_| two.turn());
     let words = [0, 1].map(|n| match two.events(n).as_slice() {
-        [Event::Opened { words, hello, again: false, .. }] => (*words, hello[0]),
+        [Event::Opened { words, hello, again: false, .. }] => (*words, hello[1]),
         other => panic!("{other:?}"),
     });
     assert_eq!(words[0].0, words[1].0);
@@ -86,6 +86,47 @@ fn with_a_wrong_passphrase_nobody_comes_in_and_both_say_so() {
     assert_eq!(two.events(0), [Event::Refused(Reason::Secret)]);
     assert_eq!(two.events(1), [Event::TurnedAway(at(0), Reason::Secret)]);
     assert!(two.opened.iter().all(Vec::is_empty) && !two.ends[1].is_open());
+}
+
+#[test]
+fn ends_of_different_versions_of_the_call_refuse_each_other_in_one_line() {
+    let speaks = |n: usize, peer, version| end(Config { hello: [version, n as u8, 0, 0], ..config(n, peer) });
+    let mut two = Two::new(vec![speaks(0, Some(1), 2), speaks(1, None, 1)]);
+    (0..20).for_each(|_| two.turn());
+    let (caller, called) = (Versions { theirs: 1, ours: 2 }, Versions { theirs: 2, ours: 1 });
+    assert_eq!(two.events(0), [Event::Refused(Reason::Call(caller))]);
+    assert_eq!(two.events(1), [Event::TurnedAway(at(0), Reason::Call(called))]);
+    assert_eq!(caller.to_string(), "the other end speaks version 1 of the call, we speak 2");
+    assert!(two.opened.iter().all(Vec::is_empty) && !two.ends.iter().any(Secure::is_open));
+    assert!(two.gain <= 0);
+    // it is asked again, but seldom
+    (0..300).for_each(|_| two.turn());
+    assert!((2..=4).contains(&two.events(0).len()));
+}
+
+#[test]
+fn a_caller_that_went_on_is_refused_when_it_says_its_version() {
+    let mut two = Two::new(vec![end(config(0, Some(1))), end(config(1, None))]);
+    two.ends[0].wake(two.now);
+    let sent = two.ends[0].transmit().unwrap();
+    two.deliver(at(0), sent.0, &sent.1, true);
+    let second = two.ends[1].transmit().unwrap();
+    two.deliver(at(1), second.0, &second.1, true);
+    // it said 2, so the caller goes on; and is another one now
+    two.ends[1].config.hello[0] = 3;
+    let third = two.ends[0].transmit().unwrap();
+    assert_eq!(third.1[0], 3);
+    two.deliver(at(0), third.0, &third.1, true);
+    assert_eq!(two.events(1), [Event::TurnedAway(at(0), Reason::Call(Versions { theirs: 2, ours: 3 }))]);
+    let refusal = two.ends[1].transmit().unwrap();
+    two.deliver(at(1), refusal.0, &refusal.1, true);
+    assert_eq!(two.events(0), [Event::Refused(Reason::Call(Versions { theirs: 3, ours: 2 }))]);
+    assert!(!two.ends[0].is_open() && !two.ends[1].is_open());
+    // one of before this was said does not say its version
+    let id = two.ends[0].begin(two.now, FASTEST).map(|_| two.ends[0].asking.as_ref().unwrap().id).unwrap();
+    let refusal = [&[5, VERSION][..], &id.to_be_bytes(), &[4]].concat();
+    two.deliver(at(1), at(0), &refusal, true);
+    assert_eq!(two.events(0), [Event::Refused(Reason::Version)]);
 }
 
 #[test]
