@@ -59,12 +59,6 @@ impl Playout {
         })
     }
 
-    /// Frames wait so many seconds longer.
-    pub fn longer(mut self, seconds: f64) -> Playout {
-        self.ahead += seconds;
-        self
-    }
-
     /// What became of frames.
     pub fn counts(&self) -> Counts {
         self.jitter.counts()
@@ -160,7 +154,7 @@ impl Playout {
         self.delay = self.jitter.delay(plays, self.resampler.waiting() as f64 / rate);
         let target = self.target(now);
         let (error, period) = (self.delay - target, self.rendition.period());
-        let (short, long) = (0.000_8 + 0.02 * target, 0.002 + 0.4 * period + 0.01 * target);
+        let (short, long) = (0.000_4 + 0.02 * target, 0.002 + 0.4 * period + 0.01 * target);
         let mut jump = 0.0;
         if error < -short && !self.jitter.is_ready() {
             // nothing is there and it may wait: made up, and the frame comes after it
@@ -218,7 +212,7 @@ impl Playout {
     }
 }
 
-/// What the resampler's filter needs ahead (16 frames), and a little.
+/// What the resampler's filter needs ahead (16 frames), and a little: more than what frames may be too early for without anything done.
 const MARGIN: f64 = 0.000_5;
 /// Between two times at which the delay is made shorter: at 10 ms each, a fifth faster at most.
 const PAUSE: f64 = 0.05;

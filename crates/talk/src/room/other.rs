@@ -37,9 +37,6 @@ pub struct Ear {
     pub late: f64,
 }
 
-/// Seconds more than a call's: less than a millisecond too early is not corrected there, and all frames could be late by that.
-const MARGIN: f64 = 0.001;
-
 impl Other {
     pub fn new(participant: Participant, pair: Pair) -> Other {
         Other {
@@ -73,7 +70,7 @@ impl Other {
         if self.playout.is_none() {
             // whatever its blocks are, ours are as long as this: PCM has all lengths
             let own = Rendition { codec: Codec::Pcm, frames: ear.frames, rate: ear.rate };
-            self.playout = Playout::new(ear.rate, own, ear.late).map(|playout| playout.longer(MARGIN));
+            self.playout = Playout::new(ear.rate, own, ear.late);
         }
         let Some(playout) = &mut self.playout else { return };
         let time = counter.wrapping_mul(u32::from(rendition.frames));
