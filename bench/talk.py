@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The codecs of `levada talk` beside the seminar's, FLAC and libopus: prints the tables of bench/talk/README.md.
 
-    bench/talk.py [--part bits|lossless|quality|deflate|time]... [--ending 1|2] [--rates 32,48] [--blocks 1024]
+    bench/talk.py [--part bits|lossless|quality|deflate|loss|time]... [--ending 1|2] [--rates 32,48] [--blocks 1024]
 
 Needs ffmpeg with libopus, espeak-ng and cargo; ViSQOL (visqol-python), numpy and scipy go into a virtual environment in target/.
 """
@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("LEVADA_BENCH", ROOT / "target/bench-talk"))
 BENCH = Path(os.environ.get("LEVADA_BENCH_BUILT") or ROOT / "target/release/examples/talk_bench")
+LOSS = BENCH.with_name("loss_bench")
 RATES = [32, 48, 64, 96, 128]
+PARTS = ["bits", "lossless", "quality", "deflate", "loss", "time"]
 
 
 def run(*command, **options):
@@ -37,7 +39,8 @@ def prepare():
         run(python, "-m", "pip", "install", "-q", "visqol-python==3.8.0", "numpy", "scipy")
     run(python, ROOT / "bench/talk/clips.py", WORK / "clips")
     if "LEVADA_BENCH_BUILT" not in os.environ:
-        subprocess.run(["cargo", "build", "-q", "--release", "-p", "levada-codec", "--examples"], check=True, cwd=ROOT)
+        packages = ["-p", "levada-codec", "-p", "levada-talk"]
+        subprocess.run(["cargo", "build", "-q", "--release", *packages, "--examples"], check=True, cwd=ROOT)
     return python
 
 
@@ -153,6 +156,32 @@ def quality(python, clips, rates, blocks):
         table(["clip"] + [f"{who} {kbps}" for kbps in rates for who in whos], rows)
 
 
+def loss(python, clips):
+    """What random loss takes away of a native call at 64 kbit/s, with its concealment and its copies."""
+    rates = [0, 5, 20]
+
+    def call(job):
+        clip, rate = job
+        out = WORK / "heard" / f"{clip.stem}.loss{rate}.wav"
+        out.parent.mkdir(exist_ok=True)
+        got = fields(run(LOSS, clip, out, f"loss={rate}% delay=10ms", 240, 64_000))
+        return got, (resampled(clip), resampled(out))
+
+    jobs = [(clip, rate) for clip in clips for rate in rates]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = dict(zip(jobs, pool.map(call, jobs)))
+    found = judge(python, [pair for _, pair in said.values()])
+    print("**Random loss, ViSQOL (audio)** of a native call in virtual time, 240 frames, 64 kbit/s of sound; one run each\n")
+    rows = []
+    for clip in clips:
+        heard = [found[said[clip, rate][1]][0] for rate in rates]
+        made_up = " / ".join(f"{100 * said[clip, rate][0]['made_up']:.2f}" for rate in rates)
+        wire = " / ".join(f"{said[clip, rate][0]['kbps']:.0f}" for rate in rates)
+        rows.append([clip.stem] + heard + [heard[0] - x for x in heard[1:]] + [made_up, wire])
+    rows.append(["mean"] + [sum(row[i] for row in rows) / len(rows) for i in range(1, 6)] + ["", ""])
+    table(["clip", "no loss", "5 %", "20 %", "drop at 5 %", "drop at 20 %", "% made up", "kbit/s on the wire"], rows)
+
+
 def deflate(clips):
     print("**Bytes of InterCom's layers by how their zlib streams are made** (1 is zlib's level 9; layer and quantization step)\n")
     rows = {}
@@ -177,12 +206,12 @@ def times(clips):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", action="append", choices=["bits", "lossless", "quality", "deflate", "time"])
+    parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--ending", default="", help="only clips whose names end so")
     parser.add_argument("--rates", default=",".join(map(str, RATES)))
     parser.add_argument("--blocks", default="1024,480")
     given = parser.parse_args()
-    parts = given.part or ["bits", "lossless", "quality", "deflate", "time"]
+    parts = given.part or PARTS
     WORK.mkdir(parents=True, exist_ok=True)
     python = prepare()
     clips = sorted((WORK / "clips").glob(f"*{given.ending}.wav"))
@@ -192,6 +221,8 @@ def main():
         quality(python, clips, [int(x) for x in given.rates.split(",")], [int(x) for x in given.blocks.split(",")])
     if "deflate" in parts:
         deflate(clips[:4])
+    if "loss" in parts:
+        loss(python, clips)
     if "time" in parts:
         times(clips[:4])
 
