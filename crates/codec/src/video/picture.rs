@@ -29,12 +29,8 @@ impl Picture {
         let small = y / 2 * (self.width / 2) + x / 2;
         let luma = i32::from(self.planes[0][y * self.width + x]);
         let [blue, red] = [1, 2].map(|plane: usize| i32::from(self.planes[plane][small]) - 128);
-        let cut = |x: i32| x.clamp(0, 255) as u8;
-        [
-            cut(luma + ((91_881 * red) >> 16)),
-            cut(luma - ((22_554 * blue + 46_802 * red) >> 16)),
-            cut(luma + ((116_130 * blue) >> 16)),
-        ]
+        let cut = |more: i32| (luma + ((more + (1 << 15)) >> 16)).clamp(0, 255) as u8;
+        [cut(91_881 * red), cut(-22_554 * blue - 46_802 * red), cut(116_130 * blue)]
     }
 
     /// How alike two pictures of a size are in brightness, in dB.
