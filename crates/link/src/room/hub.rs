@@ -1,8 +1,11 @@
 //! Who is in which room of a server, and what is passed on to whom.
 
+mod datagrams;
+
+use super::cookies::Cookies;
 use super::member::{Allowance, Member, Seats};
 use super::name::{DisplayName, RoomName};
-use super::wire::{self, COOKIE, Heard, JOIN, Join, Mode, PARTICIPANTS, Refusal, Roster, Said};
+use super::wire::{self, Heard, Mode, PARTICIPANTS, Refusal, Roster, Said};
 use crate::machine::{Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -118,8 +121,7 @@ pub struct Stats {
 pub struct Hub {
     config: Config,
     chance: blake3::OutputReader,
-    secret: [u8; 32],
-    began: Option<Instant>,
+    cookies: Cookies,
     members: HashMap<Pass, Member>,
     addresses: HashMap<SocketAddr, Pass>,
     rooms: HashMap<RoomName, Seats>,
@@ -145,8 +147,7 @@ impl Hub {
         Hub {
             config,
             chance,
-            secret,
-            began: None,
+            cookies: Cookies::new(secret),
             members: HashMap::new(),
             addresses: HashMap::new(),
             rooms: HashMap::new(),
@@ -353,110 +354,6 @@ impl Hub {
         }
     }
 
-    /// A datagram came.
-    fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if datagram.len() == JOIN
-            && let Some(join) = Join::read(datagram)
-        {
-            return self.knock(now, from, join);
-        }
-        let Some((pass, said)) = Said::read_datagram(datagram) else {
-            self.stats.strangers += 1;
-            return;
-        };
-        let pass = Pass(pass);
-        let address = self.members.get(&pass).map(Member::address);
-        if address == Some(Some(from)) {
-            let understood = said.is_some_and(|said| self.said(now, pass, &said));
-            self.stats.strangers += u64::from(!understood);
-            return;
-        }
-        self.stats.strangers += 1;
-        let answer = match address {
-            // it has moved, or somebody wants it to have: it is to show that it is there
-            Some(Some(_)) if datagram.len() > 8 + COOKIE => {
-                Heard::Bring { nonce: pass.0, cookie: self.cookie(now, from) }
-            }
-            Some(_) => return,
-            None => Heard::Gone(pass.0),
-        };
-        self.answer(now, from, answer);
-    }
-
-    fn answer(&mut self, now: Instant, to: SocketAddr, answer: Heard<'_>) {
-        if self.answers.take(now, 0) {
-            self.send(to, answer.write());
-        } else {
-            self.stats.dropped += 1;
-        }
-    }
-
-    /// Somebody wants to come in, or has moved.
-    fn knock(&mut self, now: Instant, from: SocketAddr, join: Join) {
-        let nonce = join.nonce;
-        let minute = self.minute(now);
-        // this minute's, or the one before
-        let shown = [minute, minute.wrapping_sub(1)].iter().any(|m| self.cookie_of(*m, from) == join.cookie);
-        if !shown {
-            self.stats.strangers += 1;
-            let cookie = self.cookie(now, from);
-            return self.answer(now, from, Heard::Bring { nonce, cookie });
-        }
-        if !self.entries.take(now, 0) {
-            self.stats.dropped += 1; // it will knock again
-            return;
-        }
-        let room = join.room.clone();
-        match self.enter(now, from, join) {
-            Ok(Pass(pass)) => self.answer(now, from, Heard::Welcome { nonce, pass }),
-            Err(why) => {
-                self.tell(Event::Refused(from, room, why));
-                self.answer(now, from, Heard::Refused { nonce, why });
-            }
-        }
-    }
-
-    fn enter(&mut self, now: Instant, from: SocketAddr, join: Join) -> Result<Pass, Refusal> {
-        if join.version != wire::VERSION {
-            return Err(Refusal::Version);
-        }
-        let Some(room) = join.room else { return Err(Refusal::Unknown) };
-        let moved = Pass(join.pass);
-        if let Some(before) =
-            self.members.get(&moved).filter(|member| member.room == room).map(Member::address)
-        {
-            self.moved(moved, before, from);
-            self.tell_roster(now, moved);
-            return Ok(moved);
-        }
-        if let Some(pass) = self.addresses.get(&from).copied() {
-            let same = self
-                .members
-                .get(&pass)
-                .is_some_and(|m| m.room == room && m.name == join.name && join.pass == 0);
-            if same {
-                // the welcome was lost
-                self.tell_roster(now, pass);
-                return Ok(pass);
-            }
-            self.put_out(now, pass, Why::Left);
-        }
-        self.join(now, &room, join.name, join.flags, Entrant::Datagrams(from)).map(|seated| seated.pass)
-    }
-
-    /// A member is at another address now, where it may have been somebody else before.
-    fn moved(&mut self, pass: Pass, before: Option<SocketAddr>, to: SocketAddr) {
-        if before == Some(to) || self.addresses.contains_key(&to) {
-            return;
-        }
-        let (Some(before), Some(member)) = (before, self.members.get_mut(&pass)) else { return };
-        member.entrant = Entrant::Datagrams(to);
-        self.addresses.remove(&before);
-        self.addresses.insert(to, pass);
-        self.forget(before.ip());
-        *self.crowds.entry(to.ip()).or_default() += 1;
-    }
-
     fn pass(&mut self, to: Pass, message: Bytes) {
         let Some(entrant) = self.members.get(&to).map(|member| member.entrant) else { return };
         self.stats.passed += 1;
@@ -501,28 +398,6 @@ impl Hub {
             .collect();
         silent.into_iter().for_each(|pass| self.put_out(now, pass, Why::Silent));
         unaware.into_iter().for_each(|pass| self.tell_roster(now, pass));
-    }
-
-    fn minute(&mut self, now: Instant) -> u64 {
-        let began = *self.began.get_or_insert(now);
-        now.duration_since(began).as_secs() / 60
-    }
-
-    fn cookie(&mut self, now: Instant, of: SocketAddr) -> [u8; COOKIE] {
-        let minute = self.minute(now);
-        self.cookie_of(minute, of)
-    }
-
-    fn cookie_of(&self, minute: u64, of: SocketAddr) -> [u8; COOKIE] {
-        let mut said = [0; 26];
-        said[..8].copy_from_slice(&minute.to_le_bytes());
-        match of.ip() {
-            IpAddr::V4(ip) => said[8..12].copy_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => said[8..24].copy_from_slice(&ip.octets()),
-        }
-        said[24..].copy_from_slice(&of.port().to_le_bytes());
-        let hash = blake3::keyed_hash(&self.secret, &said);
-        std::array::from_fn(|n| hash.as_bytes()[n].max(1)) // never all zeros
     }
 }
 

@@ -19,8 +19,11 @@
 //! Nothing that a stranger is answered is longer than what it sent: a join is longer than any answer to it, and only who has shown by a
 //! cookie to be where it says is sent anything else.
 
+mod roster;
+
 use super::name::{DisplayName, RoomName};
 use bytes::{BufMut, Bytes, BytesMut};
+pub use roster::{Mode, Participant, Roster};
 
 /// Participants of a room at most; they are numbered from 1.
 pub const PARTICIPANTS: usize = 16;
@@ -125,41 +128,6 @@ pub enum Heard<'a> {
     Gone(u64),
 }
 
-/// Who is in a room.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster {
-    /// Which of the room's rosters.
-    pub version: u32,
-    /// What follows from who is there.
-    pub mode: Mode,
-    /// The number of whoever is told.
-    pub you: u8,
-    /// All participants in the order of their numbers, whoever is told included.
-    pub participants: Vec<Participant>,
-}
-
-/// What follows from who is in a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// A browser is there: everybody speaks Opus, stereo, 48,000 frames a second, 20 ms.
-    pub opus: bool,
-    /// Somebody cannot seal what it sends: the room is not end to end.
-    pub open: bool,
-}
-
-/// One of those in a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// 1 to 16; free again when it leaves.
-    pub number: u8,
-    /// Tells it from another that had the number before.
-    pub stay: u32,
-    /// [`BROWSER`], [`OPEN`].
-    pub flags: u8,
-    /// How the server believes that it is called.
-    pub name: DisplayName,
-}
-
 /// Why somebody is not let into a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -191,28 +159,6 @@ impl Refusal {
 
     fn of(code: u8) -> Option<Refusal> {
         Refusal::ALL.get(usize::from(code).checked_sub(1)?).copied()
-    }
-}
-
-impl Mode {
-    fn bits(self) -> u8 {
-        u8::from(self.opus) | u8::from(self.open) << 1
-    }
-
-    fn of(bits: u8) -> Mode {
-        Mode { opus: bits & 1 != 0, open: bits & 2 != 0 }
-    }
-}
-
-impl Participant {
-    /// Whether it is a browser.
-    pub fn is_browser(&self) -> bool {
-        self.flags & BROWSER != 0
-    }
-
-    /// Whether it cannot seal what it sends.
-    pub fn is_open(&self) -> bool {
-        self.flags & OPEN != 0
     }
 }
 
@@ -397,48 +343,6 @@ impl<'a> Heard<'a> {
     }
 }
 
-impl Roster {
-    fn put(&self, out: &mut BytesMut) {
-        out.put_u8(kind::ROSTER);
-        out.put_u32(self.version);
-        let here = &self.participants[..self.participants.len().min(PARTICIPANTS)];
-        out.put_slice(&[self.mode.bits(), self.you, here.len() as u8]);
-        for Participant { number, stay, flags, name } in here {
-            out.put_u8(*number);
-            out.put_u32(*stay);
-            out.put_slice(&[*flags, name.as_str().len() as u8]);
-            out.put_slice(name.as_str().as_bytes());
-        }
-    }
-
-    fn read(rest: &[u8]) -> Option<Roster> {
-        let (head, mut rest) = rest.split_first_chunk::<7>()?;
-        let mut participants = Vec::new();
-        let mut last = 0;
-        for _ in 0..head[6] {
-            let (entry, after) = rest.split_first_chunk::<6>()?;
-            rest = after;
-            let number = entry[0];
-            if !is_number(number) || number <= last {
-                return None;
-            }
-            last = number;
-            let stay = u32::from_be_bytes([entry[1], entry[2], entry[3], entry[4]]);
-            let name = DisplayName::of_bytes(text(&mut rest)?);
-            participants.push(Participant { number, stay, flags: entry[5] & (BROWSER | OPEN), name });
-        }
-        let version = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
-        let has_you = participants.iter().any(|one| one.number == head[5]);
-        let roster = Roster { version, mode: Mode::of(head[4]), you: head[5], participants };
-        (rest.is_empty() && has_you).then_some(roster)
-    }
-
-    /// Whoever has this number.
-    pub fn find(&self, number: u8) -> Option<&Participant> {
-        self.participants.iter().find(|one| one.number == number)
-    }
-}
-
 /// Whether so many bytes can be a frame; frames that are sealed have a tag as well.
 fn is_frame(frame: &[u8]) -> bool {
     (FRAME_HEAD + 1..=FRAME).contains(&frame.len())
@@ -477,80 +381,4 @@ mod kind {
 const _: () = assert!(8 + PARTICIPANTS * (7 + DisplayName::LONGEST) <= JOIN);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn roster(names: &[&str]) -> Roster {
-        let one = |(n, name): (usize, &&str)| Participant {
-            number: n as u8 + 1,
-            stay: 7_000_000 + n as u32,
-            flags: n as u8 & 3,
-            name: DisplayName::of(name),
-        };
-        let participants = names.iter().enumerate().map(one).collect();
-        Roster { version: 9, mode: Mode { opus: true, open: false }, you: 2, participants }
-    }
-
-    #[test]
-    fn what_members_say_comes_back_with_and_without_a_pass() {
-        let frame = [7; 40];
-        let all = [
-            Said::Control { to: 3, body: b"sealed" },
-            Said::Frame(&frame),
-            Said::Known(u32::MAX),
-            Said::Leave,
-        ];
-        for said in all {
-            assert_eq!(Said::read(&said.write()), Some(said));
-            let datagram = said.datagram(0x0102_0304_0506_0708);
-            assert_eq!(Said::read_datagram(&datagram), Some((0x0102_0304_0506_0708, Some(said))));
-        }
-        assert_eq!(Said::read(&[17, 1, 0, 0, 0, 1]), None, "a frame of nothing");
-        assert_eq!(Said::read(&[16, 3]), None, "a body of nothing");
-        assert_eq!(Said::read(&[&[16, 3][..], &[0; BODY + 1]].concat()), None);
-        assert_eq!(Said::read_datagram(&[17, 0, 0, 0, 0, 0, 0, 0, 9]), Some((9, None)));
-    }
-
-    #[test]
-    fn what_the_server_says_comes_back_and_stumps_do_not() {
-        let all = [
-            Heard::Bring { nonce: 5, cookie: [9; COOKIE] },
-            Heard::Welcome { nonce: 5, pass: u64::MAX },
-            Heard::Refused { nonce: 5, why: Refusal::Full },
-            Heard::Control { from: 16, body: b"sealed" },
-            Heard::Frame { from: 1, frame: &[7; 40] },
-            Heard::Roster(roster(&["Ana", "", "Øyvind"])),
-            Heard::Still(3),
-            Heard::Gone(8),
-        ];
-        for heard in all {
-            let message = heard.write();
-            assert_eq!(Heard::read(&message).as_ref(), Some(&heard));
-            let opaque = matches!(heard, Heard::Control { .. } | Heard::Frame { .. });
-            (0..message.len()).for_each(|end| {
-                assert!(opaque || Heard::read(&message[..end]).is_none(), "{heard:?} {end}");
-            });
-        }
-        assert_eq!(Heard::read(&[17, 17, 1, 0, 0, 0, 0, 0]), None, "nobody has this number");
-        Refusal::ALL.iter().for_each(|why| assert_eq!(Refusal::of(why.code()), Some(*why)));
-    }
-
-    #[test]
-    fn a_join_is_longer_than_any_answer() {
-        let join = Join {
-            version: VERSION,
-            nonce: 1,
-            cookie: [2; COOKIE],
-            pass: 3,
-            flags: BROWSER,
-            room: "r".repeat(64).parse().ok(),
-            name: DisplayName::of(&"n".repeat(99)),
-        };
-        let datagram = join.write();
-        assert_eq!((datagram.len(), Join::read(&datagram)), (JOIN, Some(join)));
-        assert_eq!(Join::read(&datagram[..JOIN - 1]), None);
-        let longest = "n".repeat(48);
-        let full = Heard::Roster(roster(&[&longest[..]; 16])).write();
-        assert!(full.len() <= JOIN, "{}", full.len());
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod ask;
 mod head;
+mod join;
 mod keys;
 mod lan;
 mod links;
@@ -15,7 +16,7 @@ mod stats;
 mod ways;
 
 use super::{
-    pass::{NO_PROOF, Pass, Veil},
+    pass::{Pass, Veil},
     playout::{Next, Playout},
     ring::Ring,
     seal::{Key, Seal},
@@ -283,100 +284,6 @@ impl Peer {
             Message::Backlog { stripe, from: at } => self.give_backlog(now, from, stripe, at),
             _ => {}
         }
-    }
-
-    fn bring_back(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        (said, brought): (u64, [u8; 16]),
-        encrypted: bool,
-    ) {
-        let refused = match self.config.encrypt {
-            Encrypt::AsTheTeam => false,
-            Encrypt::Always => !encrypted,
-            Encrypt::Never => encrypted,
-        };
-        let Phase::Joining { nonce, cookie, again, .. } = &mut self.phase else { return };
-        if *nonce != said || cookie.is_some() {
-            return;
-        }
-        if refused {
-            // It may be another one the next time.
-            *again = now + 5 * AGAIN;
-            return self.out.push_back(Output::Event(Event::OtherTransport));
-        }
-        self.answered(from);
-        let Phase::Joining { cookie, again, .. } = &mut self.phase else { return };
-        (*cookie, *again) = (Some(brought), now + AGAIN);
-        self.keys.encrypts = encrypted;
-        self.knock(said, brought);
-    }
-
-    /// Says that its address is proven, and that it may come in.
-    fn knock(&mut self, nonce: u64, cookie: [u8; 16]) {
-        let proof = |pass: &Pass| pass.proof("join", &[&nonce.to_be_bytes(), &cookie]);
-        let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
-        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills: lan_wire::SKILL, proof };
-        self.say(self.config.splitter, &join);
-    }
-
-    fn refused(&mut self, now: Instant, said: u64, why: Refusal) {
-        let Phase::Joining { nonce, again, .. } = &mut self.phase else { return };
-        if *nonce != said {
-            return;
-        }
-        match why {
-            Refusal::Full => *again = now + LONG_AGAIN,
-            Refusal::Token | Refusal::WrongToken => self.phase = Phase::Left,
-        }
-        self.out.push_back(Output::Event(Event::Refused(why)));
-    }
-
-    /// JOIN_TEAM, at its end: the splitter lets this peer in.
-    fn join_team(
-        &mut self,
-        now: Instant,
-        said: u64,
-        (me, time): (SocketAddr, u32),
-        key: &[u8; 32],
-        stripes: u8,
-        head: usize,
-    ) {
-        let Phase::Joining { nonce, .. } = &self.phase else { return };
-        if *nonce != said || !(1..=64).contains(&stripes) || head > LONGEST_HEAD {
-            return;
-        }
-        if self.keys.encrypts && self.keys.of(self.config.splitter) != Some(key) {
-            return;
-        }
-        if !self.proofs.learn(key) {
-            if self.config.key.is_some() {
-                return;
-            }
-            self.begin_anew();
-            self.proofs.learn(key);
-        }
-        self.phase = Phase::Member { me, joined: now, time };
-        self.stripes = (0..stripes).map(|_| Stripe::new(now)).collect();
-        (self.flows, self.alive) = (now, now);
-        self.stats.joins += 1;
-        self.out.push_back(Output::Event(Event::Joined));
-        self.prove(now);
-        if !self.head.told && head > 0 {
-            self.head = Head { wanted: head, ..Head::default() };
-            self.want_head(now);
-        }
-    }
-
-    /// The splitter is another than before: nothing of the old stream belongs to its own.
-    fn begin_anew(&mut self) {
-        self.proofs = Proofs::new(self.config.key);
-        self.missing = Missing::default();
-        self.playout = Playout::new(self.config.patience);
-        self.recent.clear();
-        self.head = Head::default();
-        self.highest = 0;
     }
 
     /// A chunk that was here before is counted, and shows that who sent it lives.

@@ -1,13 +1,16 @@
 //! The native wire: datagrams of one version, told apart by their first byte.
 
 pub mod lan;
+mod sealed;
 pub mod standby;
+mod ticket;
 
-use super::seal::Hash;
 use crate::wire::Reader;
 use bytes::{BufMut, Bytes, BytesMut};
 use levada_link::guarded::PublicKey;
+pub use sealed::{ENTRY, FORGERY, GROUP, LONGEST, Sealed, is_forged};
 use std::net::{IpAddr, SocketAddr};
+pub use ticket::{Ticket, Token};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,49 +204,10 @@ pub struct Report {
     pub sent_bytes: u64,
 }
 
-/// A child may have a stripe from its parent until a time: the splitter's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// Seconds since the splitter began.
-    pub until: u32,
-    /// The splitter's signature of child, parent, stripe and time.
-    pub signature: [u8; 64],
-}
-
-/// What the splitter tells both a child and its parent, and nobody else: the beginning of the ticket's signature.
-pub type Token = [u8; 8];
-
-/// A chunk with its proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
-    /// Its number; it never wraps.
-    pub number: u64,
-    /// [`ENTRY`].
-    pub flags: u8,
-    /// How many have passed it on.
-    pub hops: u8,
-    /// Which of its group it is, and how many there are.
-    pub place: (u8, u8),
-    /// The way to the group's root.
-    pub siblings: Vec<Hash>,
-    /// The splitter's of the group.
-    pub signature: [u8; 64],
-    /// Its bytes, at most [`LONGEST`].
-    pub data: Bytes,
-}
-
-/// A player may begin here, after the head.
-pub const ENTRY: u8 = 1;
 /// All but hellos and cookies travels by QUIC.
 pub const ENCRYPTED: u8 = 1;
 /// No chunk has this number.
 pub const NONE: u64 = u64::MAX;
-/// The most bytes of the stream in a chunk.
-pub const LONGEST: usize = 1_200;
-/// The most chunks in a group.
-pub const GROUP: usize = 16;
-/// What a polluter fills its chunks with, in simulations.
-pub const FORGERY: u8 = 0x66;
 const VERSION: u8 = 1;
 /// As long as what it is answered with, a welcome to an IPv6 address included.
 const HELLO_LENGTH: usize = 128;
@@ -470,95 +434,6 @@ impl Message {
     }
 }
 
-impl Ticket {
-    /// What is signed; with the key by which the child is known, in an encrypted team.
-    pub fn statement(
-        child: SocketAddr,
-        who: Option<&PublicKey>,
-        parent: SocketAddr,
-        stripe: u8,
-        until: u32,
-    ) -> Bytes {
-        let mut out = BytesMut::from(&b"levada swarm ticket 1"[..]);
-        // Of the child its host alone: behind some NATs each of its parents sees it at another port.
-        put_address(&mut out, SocketAddr::new(child.ip(), 0));
-        put_address(&mut out, parent);
-        out.put_u8(stripe);
-        out.put_u32(until);
-        who.iter().for_each(|who| out.put_slice(*who));
-        out.freeze()
-    }
-
-    /// What the parent is told of it.
-    pub fn token(&self) -> Token {
-        let mut token = Token::default();
-        token.copy_from_slice(&self.signature[..8]);
-        token
-    }
-
-    fn put(&self, out: &mut BytesMut) {
-        out.put_u32(self.until);
-        out.put_slice(&self.signature);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<Ticket> {
-        Some(Ticket { until: reader.u32()?, signature: reader.array()? })
-    }
-}
-
-impl Sealed {
-    /// The number of a datagram that is a chunk.
-    pub fn number(datagram: &[u8]) -> Option<u64> {
-        let (kind, number) = (datagram.first()?, datagram.get(6..14)?);
-        (*kind == 7).then(|| number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-    }
-
-    /// A datagram that is a chunk as it goes on: with one more hop behind it.
-    pub fn passed_on(datagram: &[u8]) -> Bytes {
-        let mut out = BytesMut::from(datagram);
-        if let Some(hops) = out.get_mut(2) {
-            *hops = hops.saturating_add(1);
-        }
-        out.freeze()
-    }
-
-    /// The same with other content: what a polluter does, in simulations.
-    pub fn forged(datagram: &[u8]) -> Bytes {
-        let mut out = BytesMut::from(&Sealed::passed_on(datagram)[..]);
-        let header = 14 + 16 * usize::from(datagram.get(5).copied().unwrap_or_default()) + 64;
-        if let Some(data) = out.get_mut(header..) {
-            data.fill(FORGERY);
-        }
-        out.freeze()
-    }
-
-    /// The chunk as it goes on, with one more hop behind it or not.
-    pub fn write(&self, hops: u8) -> Bytes {
-        let mut out = BytesMut::with_capacity(80 + 16 * self.siblings.len() + self.data.len());
-        out.put_slice(&[7, self.flags, hops, self.place.0, self.place.1, self.siblings.len() as u8]);
-        out.put_u64(self.number);
-        self.siblings.iter().for_each(|sibling| out.put_slice(sibling));
-        out.put_slice(&self.signature);
-        out.put_slice(&self.data);
-        out.freeze()
-    }
-
-    fn read(bytes: &Bytes, reader: &mut Reader<'_>) -> Option<Sealed> {
-        let [flags, hops, at, count, levels] = reader.array()?;
-        let number = reader.u64()?;
-        let sound =
-            at < count && usize::from(count) <= GROUP && usize::from(levels) <= 8 && number >= u64::from(at);
-        if !sound {
-            return None;
-        }
-        let siblings = (0..levels).map(|_| reader.array()).collect::<Option<_>>()?;
-        let signature = reader.array()?;
-        let data = bytes.slice_ref(reader.rest());
-        let fits = (1..=LONGEST).contains(&data.len());
-        fits.then_some(Sealed { number, flags, hops, place: (at, count), siblings, signature, data })
-    }
-}
-
 /// A key at the end of a message, or none.
 fn who(reader: &mut Reader<'_>) -> Option<Option<PublicKey>> {
     match reader.rest() {
@@ -570,11 +445,6 @@ fn who(reader: &mut Reader<'_>) -> Option<Option<PublicKey>> {
 /// Whether a datagram may travel unencrypted in an encrypted team: hellos and cookies.
 pub fn is_open(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(0 | 1))
-}
-
-/// Whether a datagram is a chunk that a simulated polluter forged.
-pub fn is_forged(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&7) && bytes.ends_with(&[FORGERY; 4])
 }
 
 /// What a splitter signs to send a peer to another team.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::room::wire::{COOKIE, Join};
 
 // The only clock of these tests: where time begins does not matter.
 #[allow(clippy::disallowed_methods)]
@@ -179,7 +180,7 @@ fn limits_of_rooms_names_addresses_and_versions_are_told_apart() {
     let (mut hub, now) = (Hub::new(config, [5; 32]), start());
     let mut ask = |room: &str, port: u16, version| {
         let from = SocketAddr::from(([192, 0, 2, 1], port));
-        let cookie = hub.cookie(now, from);
+        let cookie = hub.cookies.bake(now, from);
         let bytes = Join { version, room: room.parse().ok(), ..join(cookie, 0) }.write();
         hub.handle(now, Input::Datagram { from, bytes });
         let (sent, _) = drain(&mut hub, now);
@@ -225,7 +226,7 @@ fn a_crowd_comes_in_one_after_the_other() {
     let (mut hub, now) = (Hub::new(Config::default(), [5; 32]), start());
     let answered = |hub: &mut Hub, now, n: u16| {
         let from = SocketAddr::from(([192, 0, (n >> 8) as u8, n as u8], 4_000));
-        let cookie = hub.cookie(now, from);
+        let cookie = hub.cookies.bake(now, from);
         hub.handle(now, Input::Datagram { from, bytes: join(cookie, 0).write() });
         drain(hub, now).0.iter().any(|(to, _)| *to == from)
     };
