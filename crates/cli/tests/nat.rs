@@ -2,12 +2,9 @@
 
 mod kit;
 
-use anyhow::{Context, Result, ensure};
-use kit::{Program, eventually, programs::Desk};
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
+use anyhow::{Result, ensure};
+use kit::{Program, eventually, netns, programs::Desk};
+use std::process::Command;
 
 /// The classes of RFC 3489.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -49,7 +46,7 @@ impl Nat {
 }
 
 /// A network of namespaces: a host in the open, and hosts `p0`, `p1`, … behind a NAT each. It ends with this.
-struct Net(Child);
+struct Net(netns::Net);
 
 impl Net {
     fn of(nats: &[Nat], desk: &Desk) -> Result<Net> {
@@ -73,37 +70,16 @@ impl Net {
                 rules = rules.display(),
             );
         }
-        script += "echo ready; exec cat";
-        let mut holder = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net", "--mount", "sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("unshare")?;
-        let mut line = String::new();
-        BufReader::new(holder.stdout.take().context("piped")?).read_line(&mut line)?;
-        let net = Net(holder);
-        ensure!(line.trim() == "ready", "no namespaces with nftables can be made here");
-        Ok(net)
+        netns::Net::of(&script).map(Net)
     }
 
     /// A command of levada in the open, or on a host behind a NAT.
     fn levada(&self, host: Option<usize>, arguments: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--user", "--net", "--mount", "--preserve-credentials", "--target"]);
-        command.arg(self.0.id().to_string()).arg("--");
-        if let Some(n) = host {
-            command.args(["ip", "netns", "exec", &format!("p{n}")]);
-        }
-        command.arg(kit::levada().get_program()).args(arguments);
-        command
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _reaped = self.0.wait();
+        let mut command = kit::levada();
+        command.args(arguments);
+        let host = host.map(|n| format!("p{n}"));
+        let before = host.iter().flat_map(|host| ["ip", "netns", "exec", host]).collect::<Vec<_>>();
+        self.0.wrap(&command, &before)
     }
 }
 

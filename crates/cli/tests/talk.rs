@@ -4,7 +4,7 @@ mod kit;
 
 use anyhow::{Context, Result, ensure};
 use kit::{
-    Program, levada,
+    Program, end, levada,
     programs::Desk,
     wav::{read_wav, song, write_wav},
 };
@@ -34,14 +34,6 @@ fn heard_at(heard: &[i16], said: &[i16], from: usize, frames: usize) -> f64 {
 /// The same for the best of some stretches: a busy machine may miss a moment.
 fn best(heard: &[i16], said: &[i16]) -> f64 {
     (2..8).map(|n| heard_at(heard, said, n * 22_050, 2_048)).fold(f64::NEG_INFINITY, f64::max)
-}
-
-/// One end; `more` in the order of a shell.
-fn end(peer: u16, listen: u16, more: &str) -> Command {
-    let mut command = levada();
-    command.args(["talk", &format!("127.0.0.1:{peer}"), "--listen", &listen.to_string()]);
-    command.args(more.split_whitespace());
-    command
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use kit::{
     Program,
     browser::Browser,
-    levada,
+    end,
     programs::Desk,
     terminal::Terminal,
     wav::{read_wav, write_wav},
@@ -17,7 +17,6 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::Command;
 
 /// Two free ports of UDP.
 fn ports() -> Result<(u16, u16)> {
@@ -81,14 +80,6 @@ fn beginnings(is: impl Fn(usize) -> bool, count: usize, rate: f64) -> Vec<f64> {
         }
     }
     found
-}
-
-/// One end; `more` in the order of a shell.
-fn end(peer: u16, listen: u16, more: &str) -> Command {
-    let mut command = levada();
-    command.args(["talk", &format!("127.0.0.1:{peer}"), "--listen", &listen.to_string()]);
-    command.args(more.split_whitespace());
-    command
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) use window::Window;
 
 use bytes::Bytes;
 use door::{COOKIE, Door, Knock};
+pub(crate) use handshake::Given;
 use handshake::{Agreed, HELLO, Handshake, MESSAGES};
 use keys::TAG;
 use session::Session;

@@ -50,6 +50,14 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> 
     }
 }
 
+/// One end of a call on this machine; `more` in the order of a shell.
+pub fn end(peer: u16, listen: u16, more: &str) -> Command {
+    let mut command = levada();
+    command.args(["talk", &format!("127.0.0.1:{peer}"), "--listen", &listen.to_string()]);
+    command.args(more.split_whitespace());
+    command
+}
+
 /// A program that runs beside the test and ends with it.
 pub struct Program {
     child: Child,

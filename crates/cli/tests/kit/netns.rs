@@ -1,4 +1,4 @@
-//! A network of its own for a test: loopback that carries multicast, and nothing else. Made without privileges.
+//! A network of its own for a test. Made without privileges.
 
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -12,10 +12,14 @@ pub struct Net(Child);
 impl Net {
     /// An empty network: `lo`, which multicast uses too.
     pub fn new() -> Result<Net> {
-        let setup =
-            "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && echo ready && exec cat";
+        Net::of("ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo")
+    }
+
+    /// What a script makes of nothing, with mounts of its own.
+    pub fn of(script: &str) -> Result<Net> {
+        let script = format!("{} && echo ready && exec cat", script.trim_end());
         let mut holder = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net", "sh", "-c", setup])
+            .args(["--user", "--map-root-user", "--net", "--mount", "sh", "-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -23,7 +27,7 @@ impl Net {
         let mut line = String::new();
         BufReader::new(holder.stdout.take().context("piped")?).read_line(&mut line)?;
         let net = Net(holder);
-        ensure!(line.trim() == "ready", "no network namespace can be made here: {line:?}");
+        ensure!(line.trim() == "ready", "no network of a test's own can be made here: {line:?}");
         Ok(net)
     }
 
@@ -37,9 +41,12 @@ impl Net {
         self.wrap(command, &["unshare", "--user", "--map-user=65534", "--map-group=65534"])
     }
 
-    fn wrap(&self, command: &Command, before: &[&str]) -> Command {
+    /// What `before` makes of the same command, inside.
+    pub fn wrap(&self, command: &Command, before: &[&str]) -> Command {
         let mut inside = Command::new("nsenter");
-        inside.args(["--user", "--net", "--preserve-credentials", "--target"]).arg(self.0.id().to_string());
+        inside
+            .args(["--user", "--net", "--mount", "--preserve-credentials", "--target"])
+            .arg(self.0.id().to_string());
         inside.arg("--").args(before).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             if let Some(value) = value {

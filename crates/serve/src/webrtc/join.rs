@@ -3,7 +3,7 @@
 use super::{
     member::{self, Member},
     peer::Peer,
-    resource::{created, is_sdp},
+    resource::{created, offered},
 };
 use crate::ordinary::{Caller, Refusal};
 use axum::{
@@ -26,9 +26,8 @@ pub(crate) async fn join(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !is_sdp(&headers) {
-        let why = "send an offer as application/sdp";
-        return Refusal::Because(StatusCode::UNSUPPORTED_MEDIA_TYPE, why.into()).into_response();
+    if let Err(refusal) = offered(&headers) {
+        return refusal.into_response();
     }
     let Ok(name) = name.parse() else { return Refusal::not_found().into_response() };
     answer(&caller, &name, &query.unwrap_or_default(), &body).unwrap_or_else(Refusal::into_response)

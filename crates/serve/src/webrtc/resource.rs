@@ -137,10 +137,13 @@ pub(super) fn created(answer: String, resource: &Resource) -> Response {
     (StatusCode::CREATED, headers, answer).into_response()
 }
 
-/// Whether the body is said to be an offer.
-pub(super) fn is_sdp(headers: &HeaderMap) -> bool {
+/// Refuses a body that is not said to be an offer.
+pub(super) fn offered(headers: &HeaderMap) -> Result<(), Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(SDP))
+    if kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(SDP)) {
+        return Ok(());
+    }
+    Err(Refusal::Because(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send an offer as application/sdp".into()))
 }
 
 async fn open_to_all(mut response: Response) -> Response {

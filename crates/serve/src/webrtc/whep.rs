@@ -3,7 +3,7 @@
 use super::{
     cast::{Lineup, State},
     peer::Peer,
-    resource::{created, is_sdp},
+    resource::{created, offered},
     viewer::{Until, Viewer},
 };
 use crate::{
@@ -27,9 +27,8 @@ pub(super) async fn offer(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !is_sdp(&headers) {
-        let why = "send an offer as application/sdp";
-        return Refusal::Because(StatusCode::UNSUPPORTED_MEDIA_TYPE, why.into()).into_response();
+    if let Err(refusal) = offered(&headers) {
+        return refusal.into_response();
     }
     let Ok(name) = format!("/{name}").parse() else { return Refusal::not_found().into_response() };
     answer(&caller, &name, &body).await.unwrap_or_else(|why| why.into_response(&name))

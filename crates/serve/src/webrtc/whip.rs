@@ -3,7 +3,7 @@
 use super::{
     peer::Peer,
     publisher::Publisher,
-    resource::{created, is_sdp},
+    resource::{created, offered},
 };
 use crate::{
     MountName, Origin, Refused, Source,
@@ -27,9 +27,8 @@ pub(super) async fn offer(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !is_sdp(&headers) {
-        let why = "send an offer as application/sdp";
-        return Refusal::Because(StatusCode::UNSUPPORTED_MEDIA_TYPE, why.into()).into_response();
+    if let Err(refusal) = offered(&headers) {
+        return refusal.into_response();
     }
     let name = format!("/{name}").parse().ok().filter(|name: &MountName| !name.is_internal());
     let Some(name) = name else { return Refusal::not_found().into_response() };

@@ -1,6 +1,6 @@
 //! The handshake of two participants: Noise XX with a secret in the third message, of primitives that browsers have as well.
 
-use crate::secure::{Identity, PublicKey, Words};
+use crate::secure::{Given, Identity, PublicKey, Words};
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use hmac::{Hmac, Mac};
@@ -126,24 +126,15 @@ fn pbkdf2(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
 /// snow's curve, primitives of crates that are here already, and chance that was given.
 struct Resolver([u8; 32]);
 
-struct Given(blake3::OutputReader);
-
 #[derive(Default)]
 struct AesGcm(Option<Aes256Gcm>);
 
 #[derive(Default)]
 struct Sha(Sha256);
 
-impl Random for Given {
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.fill(out);
-        Ok(())
-    }
-}
-
 impl CryptoResolver for Resolver {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Given(blake3::Hasher::new_keyed(&self.0).finalize_xof())))
+        Some(Box::new(Given::new(&self.0)))
     }
 
     fn resolve_dh(&self, choice: &params::DHChoice) -> Option<Box<dyn Dh>> {

@@ -74,7 +74,14 @@ fn builder<'a>(identity: &'a Identity, secret: &'a Secret, chance: [u8; 32]) -> 
 /// snow's own primitives, and chance that was given.
 struct Resolver([u8; 32]);
 
-struct Given(blake3::OutputReader);
+/// Chance that follows from a seed, which is to be used once.
+pub(crate) struct Given(blake3::OutputReader);
+
+impl Given {
+    pub(crate) fn new(seed: &[u8; 32]) -> Given {
+        Given(blake3::Hasher::new_keyed(seed).finalize_xof())
+    }
+}
 
 impl Random for Given {
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), snow::Error> {
@@ -85,7 +92,7 @@ impl Random for Given {
 
 impl CryptoResolver for Resolver {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Given(blake3::Hasher::new_keyed(&self.0).finalize_xof())))
+        Some(Box::new(Given::new(&self.0)))
     }
 
     fn resolve_dh(&self, choice: &params::DHChoice) -> Option<Box<dyn Dh>> {
