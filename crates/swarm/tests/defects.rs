@@ -147,7 +147,7 @@ const TASKS: [(&str, &[(&str, &str)]); 5] = [
     ("SERVE_JOINING_PEERS", &[("src/splitter.rs", "serve_joining_peer"), ("src/native/splitter.rs", "join")]),
     (
         "JOIN_TEAM",
-        &[("src/peer.rs", "join_team"), ("src/dbs.rs", "join_team"), ("src/native/peer.rs", "join_team")],
+        &[("src/peer.rs", "join_team"), ("src/dbs.rs", "join_team"), ("src/native/peer/join.rs", "join_team")],
     ),
     (
         "ACCEPT_NEIGHBORS",
