@@ -1,4 +1,4 @@
-//! Private teams, and monitors that prove to be ones, with real programs.
+//! Who is not let into a team, private or of another version, and monitors that prove to be ones, with real programs.
 
 mod kit;
 
@@ -12,9 +12,14 @@ const TOKEN: &str = "seven quiet words";
 
 /// What a program says that is not let in: it ends by itself, with the status of who has no right.
 fn is_refused(arguments: &[&str], why: &str) -> Result<()> {
+    ends(arguments, 5, why)
+}
+
+/// It ends by itself, with this status and one line of this.
+fn ends(arguments: &[&str], status: i32, why: &str) -> Result<()> {
     let out = levada().args(arguments).output()?;
     let said = String::from_utf8_lossy(&out.stderr);
-    ensure!(out.status.code() == Some(5), "{:?}: {said}", out.status);
+    ensure!(out.status.code() == Some(status), "{:?}: {said}", out.status);
     let lines = said.lines().filter(|line| line.contains(why)).count();
     ensure!(lines == 1, "not in one line, {why:?}: {said}");
     Ok(())
@@ -100,5 +105,44 @@ fn a_monitor_proves_its_key_to_a_splitter_that_knows_it() -> Result<()> {
         let proven = (last.matches("\"monitor\":true").count(), last.matches("\"monitor\":").count());
         Ok((proven == (1, 2)).then_some(()))
     })?;
+    Ok(())
+}
+
+/// Whoever meets a splitter or a tracker of another version is told so in one line, and does not wait for ever.
+#[test]
+fn another_version_of_the_wire_is_named_in_one_line_by_each_command() -> Result<()> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let at = socket.local_addr()?.to_string();
+    // Of version 9: refuses hellos and questions, for which each has kept its form.
+    let _foreign = std::thread::spawn(move || {
+        let mut buffer = [0; 2_048];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            let answer = match &buffer[..length] {
+                [0, _, nonce @ ..] if nonce.len() > 8 => [&[51, 9][..], &nonce[..8], &[4]].concat(),
+                [b'T', _, _, nonce @ ..] if nonce.len() > 8 => [b"T\x09\x06", &nonce[..8]].concat(),
+                _ => continue,
+            };
+            let _sent = socket.send_to(&answer, from);
+        }
+    });
+    let peer = ["swarm", "peer", "--player-port", "0"];
+    let splitter = format!("the splitter at {at} speaks version 9 of the wire, and this is version 2");
+    ends(&[&peer[..], &["--splitter", &at]].concat(), 1, &splitter)?;
+    ends(&[&peer[..], &["--splitter", &at, "--wire", "native"]].concat(), 1, &splitter)?;
+    ends(&["pull", &format!("p2psp://{at}"), "-o", "-"], 1, &splitter)?;
+    let tracker = format!("the tracker at {at} speaks version 9 of the wire, and this is version 2");
+    ends(&[&peer[..], &["--tracker", &at, "--channel", "bbb"]].concat(), 1, &tracker)?;
+
+    // A splitter deals all the same, and says of those whom it asks in vain what they speak.
+    let server = Serve::start(&[])?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    let told = ["--tracker", at.as_str(), "--channel", "bbb"];
+    let mut team = Team::at(free_port()?, &server.url("/BBB.ogv"), "native", &told)?;
+    team.splitter.wait_for("the tracker speaks version 9 of the wire")?;
+    let desk = programs::Desk::new()?;
+    let key = desk.path("team.key").display().to_string();
+    let follows = ["--key", key.as_str(), "--standby-of", at.as_str()];
+    let mut standby = Team::begin(free_port()?, &server.url("/BBB.ogv"), "native", &follows)?;
+    standby.splitter.wait_for(&format!("the splitter at {at} speaks version 9 of the wire"))?;
     Ok(())
 }

@@ -6,7 +6,7 @@
 mod client;
 pub mod wire;
 
-pub use client::{Announcer, Answer, Finder, Order};
+pub use client::{Announcer, Answer, Finder, Order, Refused};
 
 use crate::native::Pass;
 use bytes::Bytes;
@@ -104,7 +104,7 @@ impl Tracker {
         self.found
     }
 
-    /// Questions and announcements by who has not its token.
+    /// Questions and announcements by who has not its token, or another version.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -130,6 +130,10 @@ impl Tracker {
                 let place = self.find(&channel);
                 self.found += u64::from(place.is_some());
                 self.say(from, &Message::Found { nonce, place });
+            }
+            Some(Message::Stranger { nonce, .. }) => {
+                self.refused += 1;
+                self.say(from, &Message::OtherVersion { version: wire::VERSION, nonce });
             }
             _ => {}
         }

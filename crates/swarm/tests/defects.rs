@@ -138,7 +138,7 @@ const DEFECTS: [(&str, &[(&str, &str)]); 29] = [
     ("there are no trackers", &[(TRACKER, "newcomers_are_spread_over_the_teams_of_their_channel")]),
     (
         "there are no versions",
-        &[(HERE, "defect_29_another_version_is_not_answered_and_strange_skills_are_ignored")],
+        &[(HERE, "defect_29_another_version_is_refused_by_ours_and_strange_skills_are_ignored")],
     ),
 ];
 
@@ -147,7 +147,11 @@ const TASKS: [(&str, &[(&str, &str)]); 5] = [
     ("SERVE_JOINING_PEERS", &[("src/splitter.rs", "serve_joining_peer"), ("src/native/splitter.rs", "join")]),
     (
         "JOIN_TEAM",
-        &[("src/peer.rs", "join_team"), ("src/dbs.rs", "join_team"), ("src/native/peer/join.rs", "join_team")],
+        &[
+            ("src/peer.rs", "join_team"),
+            ("src/dbs.rs", "join_team"),
+            ("src/native/peer/join.rs", "join_team"),
+        ],
     ),
     (
         "ACCEPT_NEIGHBORS",
@@ -332,13 +336,25 @@ fn defect_27_who_can_give_nothing_is_nobodys_parent_and_gets_all() {
 }
 
 #[test]
-fn defect_29_another_version_is_not_answered_and_strange_skills_are_ignored() {
+fn defect_29_another_version_is_refused_by_ours_and_strange_skills_are_ignored() {
     let now = start();
     let mut dealer = dealer(now);
-    let mut hello = Message::Hello { nonce: 7 }.write().to_vec();
-    hello[1] += 1;
-    dealer.handle(now, Input::Datagram { from: at(1), bytes: hello.into() });
-    assert!(datagrams(&mut dealer, now).is_empty());
+    let hello = Message::Stranger { version: 9, nonce: 7 }.write();
+    dealer.handle(now, Input::Datagram { from: at(1), bytes: hello.clone() });
+    let said = datagrams(&mut dealer, now);
+    let why = native::wire::Refusal::Version(native::wire::VERSION);
+    assert_eq!(said, [(at(1), Message::Refused { nonce: 7, why }.write())]);
+    assert!(said[0].1.len() < hello.len() && native::wire::is_open(&said[0].1));
+    // Whoever is refused so hears it whatever its own version is, and stops asking.
+    let mut peer = native::Peer::new(now, native::peer::Config::new(at(0)), 1);
+    peer.handle(now, Input::Wake);
+    let asked = datagrams(&mut peer, now);
+    let Some(Message::Hello { nonce }) = Message::read(&asked[0].1) else { panic!("{asked:?}") };
+    let why = native::wire::Refusal::Version(9);
+    let bytes = Message::Refused { nonce, why }.write();
+    peer.handle(now, Input::Datagram { from: at(0), bytes });
+    assert_eq!(peer.poll(now), levada_link::Output::Event(native::peer::Event::Refused(why)));
+    assert_eq!(peer.poll(now), levada_link::Output::Wait(None));
     let said = join(&mut dealer, now, at(1), 10, u16::MAX);
     assert!(said.iter().any(|said| matches!(said, Message::Welcome { .. })));
 }

@@ -8,7 +8,7 @@ use levada_link::{
 };
 use levada_swarm::{
     native, splitter,
-    tracker::{Announcer, wire::Team},
+    tracker::{Announcer, Refused, wire::Team},
 };
 use serde::Serialize;
 use std::{
@@ -22,8 +22,8 @@ pub struct Dealer {
     /// What came before the head of the stream was known: at most [`MOST_EARLY`], the rest is asked again.
     early: Option<Vec<Input>>,
     announced: Option<Announced>,
-    /// Whether the tracker has just refused it.
-    complains: bool,
+    /// Why the tracker has just refused it.
+    complains: Option<Refused>,
 }
 
 /// What it announces where.
@@ -77,8 +77,10 @@ pub enum Told {
     StoodDown(SocketAddr),
     /// The other splitter died, and had so many peers.
     TookOver(usize),
-    /// The tracker wants another token, or one at all.
-    NotAnnounced,
+    /// The tracker does not take its announcements.
+    NotAnnounced(Refused),
+    /// The splitter for which this one would stand by speaks another version of the wire.
+    OtherVersion(u8),
 }
 
 /// What it counts.
@@ -113,7 +115,7 @@ impl Dealer {
     /// A splitter on one of the old wires.
     pub fn old(config: splitter::Config, announced: Option<Announced>) -> Dealer {
         let kind = Kind::Old(config.wire, Box::new(levada_swarm::Splitter::new(Instant::now(), config)));
-        Dealer { kind, early: Some(Vec::new()), announced, complains: false }
+        Dealer { kind, early: Some(Vec::new()), announced, complains: None }
     }
 
     /// A native splitter.
@@ -136,11 +138,11 @@ impl Dealer {
         let now = Instant::now();
         let Some(primary) = standby_of else {
             let kind = Kind::Native(Box::new(Quic::new(native::Splitter::new(now, config), identity, None)));
-            return Ok(Dealer { kind, early: Some(Vec::new()), announced, complains: false });
+            return Ok(Dealer { kind, early: Some(Vec::new()), announced, complains: None });
         };
         let standby = native::Standby::new(now, config, primary, u64::from_le_bytes(random()?));
         let kind = Kind::Standby(Box::new(Quic::new(standby, identity, None)));
-        Ok(Dealer { kind, early: None, announced, complains: false })
+        Ok(Dealer { kind, early: None, announced, complains: None })
     }
 
     /// Takes a piece of the stream, or its head.
@@ -218,9 +220,10 @@ impl Dealer {
         let (Some(announced), Input::Datagram { from, bytes }) = (&mut self.announced, input) else {
             return false;
         };
-        let before = announced.announcer.is_refused();
+        let before = announced.announcer.refused();
         let Some(order) = announced.announcer.receive(now, *from, bytes) else { return false };
-        self.complains |= announced.announcer.is_refused() && !before;
+        let refused = announced.announcer.refused().filter(|_| before.is_none());
+        self.complains = refused.or(self.complains);
         if let Some(order) = order
             && let Some(splitter) = self.splitter_mut()
             && let Some(key) = native::Key::from_bytes(&order.to.key)
@@ -272,8 +275,8 @@ impl Machine for Dealer {
     }
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
-        if std::mem::take(&mut self.complains) {
-            return Output::Event(Told::NotAnnounced);
+        if let Some(why) = self.complains.take() {
+            return Output::Event(Told::NotAnnounced(why));
         }
         if let Some(announced) = self.announced.as_mut().filter(|_| self.kind.deals()) {
             let mut announcer = announced.announcer.clone();
@@ -322,6 +325,7 @@ fn told(event: native::splitter::Event) -> Told {
         Event::StandsBy(peer) => Told::StandsBy(peer),
         Event::StoodDown(peer) => Told::StoodDown(peer),
         Event::TookOver(peers) => Told::TookOver(peers),
+        Event::OtherVersion(version) => Told::OtherVersion(version),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     heads::Heads,
     member::random,
     place,
-    token::{Token, refusal},
+    token::{Token, other_version, refusal},
     view::{Eye, Screen, no_view},
     wire::{Transport, Wire},
 };
@@ -18,7 +18,11 @@ use crate::{
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
-use levada_swarm::{native::Key, splitter, tracker::Announcer};
+use levada_swarm::{
+    native::{self, Key},
+    splitter,
+    tracker::{self, Announcer, Refused},
+};
 use levada_talk::secure::PublicKey;
 use serde::Serialize;
 use std::{
@@ -224,9 +228,16 @@ impl Splitter {
             (Told::TookOver(peers), _) => {
                 console.say(format!("the other splitter is dead: taking over its {peers} peers"));
             }
-            (Told::NotAnnounced, _) => {
+            (Told::NotAnnounced(Refused::Token), _) => {
                 let said = self.token.pass().is_ok_and(|pass| pass.is_some());
                 console.say(refusal("the tracker", said).to_string());
+            }
+            (Told::NotAnnounced(Refused::Version(version)), _) => {
+                console.say(other_version("the tracker", version, tracker::wire::VERSION).to_string());
+            }
+            (Told::OtherVersion(version), other) => {
+                let who = format!("the splitter at {}", other.as_deref().unwrap_or_default());
+                console.say(other_version(&who, version, native::wire::VERSION).to_string());
             }
         }
     }

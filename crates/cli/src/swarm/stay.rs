@@ -3,7 +3,7 @@
 use super::{
     member::{Config, Member, Told, random},
     place,
-    token::refusal,
+    token::{other_version, refusal},
     tracker::{self, Found},
     wire::{Transport, Wire},
 };
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_swarm::native::{
     Pass,
-    wire::{Message, Refusal, lan::group},
+    wire::{Message, Refusal, VERSION, lan::group},
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -195,15 +195,15 @@ impl Stay {
         let (told, mut left) = mpsc::channel(1);
         let (played, refused) = (AtomicU64::new(0), AtomicBool::new(false));
         let (remote, found, pass) = (self.driver.remote(), self.found, self.pass);
-        let (private, mut is_private) = mpsc::channel(1);
+        let (refuses, mut is_refused) = mpsc::channel(1);
         let mut ends = None;
         let mut over = Over::Stopped;
         let end = async {
             over = tokio::select! {
                 () = &mut *stop => Over::Stopped,
                 other = way.elsewhere(found, pass, &played, &refused) => Over::Elsewhere(Box::new(other)),
-                Some(()) = is_private.recv() => {
-                    ends = Some(refusal(&format!("the team of {}", found.splitter), pass.is_some()));
+                Some(why) = is_refused.recv() => {
+                    ends = Some(not_let_in(found.splitter, why, pass.is_some()));
                     return;
                 }
             };
@@ -227,7 +227,7 @@ impl Stay {
                     console.say("the splitter does not let us in; trying again");
                 }
                 Told::NotLetIn(Refusal::Full) => console.say("the team is full; trying again"),
-                Told::NotLetIn(Refusal::Token | Refusal::WrongToken) => drop(private.try_send(())),
+                Told::NotLetIn(why) => drop(refuses.try_send(why)),
                 Told::Head { bytes, anew } => {
                     if anew {
                         tell(Event::Anew);
@@ -269,15 +269,28 @@ async fn hear(socket: tokio::net::UdpSocket, remote: Remote<Member>) {
     }
 }
 
+/// Why somebody is not let in, and will not be; `said` where a token was.
+fn not_let_in(splitter: SocketAddr, why: Refusal, said: bool) -> anyhow::Error {
+    match why {
+        Refusal::Version(version) => other_version(&format!("the splitter at {splitter}"), version, VERSION),
+        Refusal::Token | Refusal::WrongToken | Refusal::Full => {
+            refusal(&format!("the team of {splitter}"), said)
+        }
+    }
+}
+
 /// Whether a native splitter answers there.
 async fn is_native(splitter: SocketAddr) -> Result<bool> {
     let nonce = u64::from_le_bytes(random()?);
     let hear = |bytes: &[u8]| match Message::read(&Bytes::copy_from_slice(bytes)) {
-        Some(Message::Cookie { nonce: said, .. }) if said == nonce => Some(()),
+        Some(Message::Cookie { nonce: said, .. }) if said == nonce => Some(None),
+        Some(Message::Refused { nonce: said, why }) if said == nonce => Some(Some(why)),
         _ => None,
     };
-    let heard = tracker::exchange(splitter, &Message::Hello { nonce }.write(), hear).await;
-    Ok(heard?.is_some())
+    match tracker::exchange(splitter, &Message::Hello { nonce }.write(), hear).await? {
+        Some(Some(why)) => Err(not_let_in(splitter, why, false)),
+        heard => Ok(heard.is_some()),
+    }
 }
 
 /// After so many seconds without a chunk a tracker is asked for another team.

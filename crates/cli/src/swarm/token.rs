@@ -1,6 +1,6 @@
 //! The token of a private team, as it is said on a command line.
 
-use crate::exit::{AUTH, Exit, USAGE};
+use crate::exit::{AUTH, Exit, FAILED, USAGE};
 use levada_swarm::native::Pass;
 
 /// What lets into a private team.
@@ -35,4 +35,9 @@ impl Token {
 pub fn refusal(who: &str, said: bool) -> anyhow::Error {
     let why = if said { "wants another token than this" } else { "is private: say its --token" };
     Exit(AUTH, format!("{who} {why}")).into()
+}
+
+/// Whose wire is of another version than this program's.
+pub fn other_version(who: &str, theirs: u8, ours: u8) -> anyhow::Error {
+    Exit(FAILED, format!("{who} speaks version {theirs} of the wire, and this is version {ours}")).into()
 }

@@ -3,7 +3,7 @@
 use super::{
     member::random,
     place,
-    token::{Token, refusal},
+    token::{Token, other_version, refusal},
     wire::Wire,
 };
 use crate::{output::Console, run};
@@ -12,7 +12,10 @@ use levada_link::drive_tokio::{Driver, Remote};
 use levada_swarm::{
     Tracker as Machine,
     native::{Key, Pass},
-    tracker::{Answer, Event, Finder, Known, wire::Place},
+    tracker::{
+        Answer, Event, Finder, Known,
+        wire::{self, Place},
+    },
 };
 use serde::Serialize;
 use std::{
@@ -45,7 +48,7 @@ struct Status {
     teams: Vec<Known>,
     /// Peers that were told a team.
     found: u64,
-    /// Questions and announcements by who has not its token.
+    /// Questions and announcements by who has not its token, or another version.
     refused: u64,
 }
 
@@ -141,6 +144,9 @@ pub async fn ask(tracker: SocketAddr, channel: &str, pass: Option<Pass>) -> Resu
     match exchange(tracker, &finder.ask(), |bytes| finder.hear(bytes)).await? {
         Some(Answer::Place(place)) => Ok(read(place)),
         Some(Answer::Refused) => Err(refusal(&format!("the tracker at {tracker}"), pass.is_some())),
+        Some(Answer::OtherVersion(version)) => {
+            Err(other_version(&format!("the tracker at {tracker}"), version, wire::VERSION))
+        }
         Some(Answer::Nowhere) | None => Ok(None),
     }
 }

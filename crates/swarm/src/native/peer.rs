@@ -102,7 +102,7 @@ pub enum Event {
     Lost(u64),
     /// The splitter is dead, and this one goes on.
     TakenOver(SocketAddr),
-    /// It is not let in: for want of a token, which ends it, or of room, and it will try again.
+    /// It is not let in: for want of a token, or for its version, which ends it; or of room, and it will try again.
     Refused(Refusal),
     /// The team encrypts and this peer shall not, or the other way round; it will try again.
     OtherTransport,

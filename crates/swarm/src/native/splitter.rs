@@ -10,7 +10,7 @@ use super::{
     pass::{NO_PROOF, Pass, Veil},
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, is_open, lan},
+    wire::{ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, VERSION, is_open, lan},
 };
 use bytes::Bytes;
 use levada_link::{Door, Guarded, Input, Machine, Output, Transmit, guarded::PublicKey};
@@ -94,6 +94,8 @@ pub enum Event {
     StoodDown(SocketAddr),
     /// The splitter died, and this one goes on with so many peers.
     TookOver(usize),
+    /// The splitter for which this one would stand by speaks another version of the wire.
+    OtherVersion(u8),
 }
 
 /// What it counts.
@@ -111,7 +113,7 @@ pub struct Stats {
     pub unrepaired: u64,
     /// Peers in the team.
     pub peers: usize,
-    /// Joins refused: a bad cookie, or too many, or without the team's token.
+    /// Joins refused: a bad cookie, or too many, or without the team's token, or of another version.
     pub refused: u64,
     /// Chunks that monitors lost.
     pub lost: u64,
@@ -283,6 +285,10 @@ impl Splitter {
                 let cookie = self.cookie(now, from, nonce, 0);
                 let capabilities = if self.config.encrypts { ENCRYPTED } else { 0 };
                 self.say(from, &Message::Cookie { nonce, cookie, capabilities });
+            }
+            Message::Stranger { nonce, .. } => {
+                self.stats.refused += 1;
+                self.say(from, &Message::Refused { nonce, why: Refusal::Version(VERSION) });
             }
             Message::Join { nonce, cookie, slots, proof, .. } => {
                 self.join(now, from, (nonce, cookie, proof), slots);

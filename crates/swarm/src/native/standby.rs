@@ -10,7 +10,7 @@ mod tape;
 use super::{
     splitter::{Config, Event, Splitter, Stats, TeamMember},
     wire::{
-        Message,
+        Message, Refusal,
         standby::{Group, HIDDEN, Word, standby_statement, take_over_statement},
     },
 };
@@ -249,6 +249,14 @@ impl Standby {
                 {
                     let signature = self.splitter.sign(&standby_statement(nonce, &cookie));
                     self.say(&Message::Standby(Word::StandBy { nonce, cookie, signature }));
+                }
+                true
+            }
+            Some(Message::Refused { nonce: said, why: Refusal::Version(version) })
+                if from == self.primary =>
+            {
+                if matches!(self.phase, Phase::Asking { nonce, .. } if nonce == said) {
+                    self.out.push_back(Output::Event(Event::OtherVersion(version)));
                 }
                 true
             }

@@ -20,6 +20,13 @@ pub enum Message {
         /// To know the answer by.
         nonce: u64,
     },
+    /// Somebody whose wire is of another version wants to join: of that no more is understood.
+    Stranger {
+        /// Its version.
+        version: u8,
+        /// To know the answer by.
+        nonce: u64,
+    },
     /// Its address must be proven by sending this back.
     Cookie {
         /// The hello's.
@@ -191,6 +198,8 @@ pub enum Refusal {
     WrongToken,
     /// There is no room.
     Full,
+    /// The splitter speaks this version of the wire alone.
+    Version(u8),
 }
 
 /// How it goes for a member.
@@ -208,10 +217,14 @@ pub struct Report {
 pub const ENCRYPTED: u8 = 1;
 /// No chunk has this number.
 pub const NONE: u64 = u64::MAX;
-const VERSION: u8 = 1;
+/// The version of this wire. Hellos, and what refuses them for it, keep their form in all versions.
+pub const VERSION: u8 = 2;
+/// What refuses a hello of another version.
+const REFUSAL_LENGTH: usize = 11;
 /// As long as what it is answered with, a welcome to an IPv6 address included.
 const HELLO_LENGTH: usize = 128;
 const MOST_NACKED: usize = 64;
+const OTHER_VERSION: u8 = 4;
 
 impl Message {
     /// Writes it.
@@ -220,6 +233,11 @@ impl Message {
         match self {
             Message::Hello { nonce } => {
                 out.put_slice(&[0, VERSION]);
+                out.put_u64(*nonce);
+                out.resize(HELLO_LENGTH, 0);
+            }
+            Message::Stranger { version, nonce } => {
+                out.put_slice(&[0, *version]);
                 out.put_u64(*nonce);
                 out.resize(HELLO_LENGTH, 0);
             }
@@ -251,13 +269,15 @@ impl Message {
                 out.put_slice(salt);
             }
             Message::Refused { nonce, why } => {
-                out.put_slice(&[51, VERSION]);
+                let (version, code) = match why {
+                    Refusal::Token => (VERSION, 1),
+                    Refusal::WrongToken => (VERSION, 2),
+                    Refusal::Full => (VERSION, 3),
+                    Refusal::Version(version) => (*version, OTHER_VERSION),
+                };
+                out.put_slice(&[51, version]);
                 out.put_u64(*nonce);
-                out.put_u8(match why {
-                    Refusal::Token => 1,
-                    Refusal::WrongToken => 2,
-                    Refusal::Full => 3,
-                });
+                out.put_u8(code);
             }
             Message::Prove { time, key, signature } => {
                 out.put_slice(&[52, VERSION]);
@@ -352,9 +372,11 @@ impl Message {
     pub fn read(bytes: &Bytes) -> Option<Message> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            0 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
-                Message::Hello { nonce: reader.u64()? }
-            }
+            0 if bytes.len() >= REFUSAL_LENGTH => match reader.u8()? {
+                VERSION if bytes.len() == HELLO_LENGTH => Message::Hello { nonce: reader.u64()? },
+                0 | VERSION => return None,
+                version => Message::Stranger { version, nonce: reader.u64()? },
+            },
             1 if reader.u8()? == VERSION => {
                 let (nonce, cookie) = (reader.u64()?, reader.array()?);
                 Message::Cookie { nonce, cookie, capabilities: reader.u8()? }
@@ -412,12 +434,13 @@ impl Message {
             }),
             50 if reader.u8()? == VERSION => Message::Standby(standby::Word::read(&mut reader)?),
             54 if reader.u8()? == VERSION => Message::Lan(lan::Word::read(&mut reader)?),
-            51 if reader.u8()? == VERSION => {
-                let nonce = reader.u64()?;
-                let why = match reader.u8()? {
-                    1 => Refusal::Token,
-                    2 => Refusal::WrongToken,
-                    3 => Refusal::Full,
+            51 => {
+                let (version, nonce) = (reader.u8()?, reader.u64()?);
+                let why = match (reader.u8()?, version) {
+                    (OTHER_VERSION, version) => Refusal::Version(version),
+                    (1, VERSION) => Refusal::Token,
+                    (2, VERSION) => Refusal::WrongToken,
+                    (3, VERSION) => Refusal::Full,
                     _ => return None,
                 };
                 Message::Refused { nonce, why }
@@ -442,9 +465,10 @@ fn who(reader: &mut Reader<'_>) -> Option<Option<PublicKey>> {
     }
 }
 
-/// Whether a datagram may travel unencrypted in an encrypted team: hellos and cookies.
+/// Whether a datagram may travel unencrypted in an encrypted team: hellos, cookies, and that a version is another.
 pub fn is_open(datagram: &[u8]) -> bool {
-    matches!(datagram.first(), Some(0 | 1))
+    let other_version = || datagram.len() == REFUSAL_LENGTH && datagram.last() == Some(&OTHER_VERSION);
+    matches!(datagram.first(), Some(0 | 1)) || datagram.first() == Some(&51) && other_version()
 }
 
 /// What a splitter signs to send a peer to another team.

@@ -19,7 +19,16 @@ pub struct Announcer {
     nonces: [u64; 2],
     cookie: [u8; 16],
     next: Instant,
-    refused: bool,
+    refused: Option<Refused>,
+}
+
+/// Why a tracker does not take an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It wants another token, or one at all.
+    Token,
+    /// It speaks this version alone.
+    Version(u8),
 }
 
 /// What a tracker wants of a splitter: so many of its peers shall go there.
@@ -35,11 +44,11 @@ impl Announcer {
     /// Announces at once, to a private tracker with its pass.
     pub fn new(now: Instant, tracker: SocketAddr, pass: Option<Pass>, seed: u64) -> Announcer {
         let chance = Chance::new(seed, 5);
-        Announcer { tracker, pass, chance, nonces: [0; 2], cookie: [0; 16], next: now, refused: false }
+        Announcer { tracker, pass, chance, nonces: [0; 2], cookie: [0; 16], next: now, refused: None }
     }
 
-    /// Whether the tracker wants another token, or one at all.
-    pub fn is_refused(&self) -> bool {
+    /// Why the tracker does not take it, where it does not.
+    pub fn refused(&self) -> Option<Refused> {
         self.refused
     }
 
@@ -69,11 +78,15 @@ impl Announcer {
         }
         match Message::read(bytes)? {
             Message::Refused { nonce } if self.nonces.contains(&nonce) => {
-                self.refused = true;
+                self.refused = Some(Refused::Token);
+                Some(None)
+            }
+            Message::OtherVersion { version, nonce } if self.nonces.contains(&nonce) => {
+                self.refused = Some(Refused::Version(version));
                 Some(None)
             }
             Message::Noted { nonce, cookie } if nonce == self.nonces[0] => {
-                self.refused = false;
+                self.refused = None;
                 if self.cookie == [0; 16] {
                     // With the cookie it is believed.
                     self.next = now;
@@ -106,6 +119,8 @@ pub enum Answer {
     Nowhere,
     /// It is private, and this is not its token.
     Refused,
+    /// It speaks this version alone.
+    OtherVersion(u8),
 }
 
 impl Finder {
@@ -129,6 +144,9 @@ impl Finder {
                 Some(place.map_or(Answer::Nowhere, Answer::Place))
             }
             Message::Refused { nonce } if nonce == self.nonce => Some(Answer::Refused),
+            Message::OtherVersion { version, nonce } if nonce == self.nonce => {
+                Some(Answer::OtherVersion(version))
+            }
             _ => None,
         }
     }

@@ -134,7 +134,7 @@ fn a_private_tracker_hears_those_alone_who_have_its_token() {
     for (host, pass, known) in [(1, None, 0), (2, Some(Pass::of("te")), 0), (3, Some(Pass::of("tea")), 1)] {
         let mut splitter = Announcer::new(world.now, at(0), pass, host.into());
         world.announce(&mut splitter, at(host), &team("x", 0, 9));
-        assert_eq!((world.tracker.teams().len(), splitter.is_refused()), (known, known == 0));
+        assert_eq!((world.tracker.teams().len(), splitter.refused().is_some()), (known, known == 0));
     }
     assert_eq!(world.ask("x", None), Answer::Refused);
     assert_eq!(world.ask("x", Some(Pass::of("coffee"))), Answer::Refused);

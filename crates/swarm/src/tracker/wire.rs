@@ -56,6 +56,20 @@ pub enum Message {
         /// The question's, or the announcement's.
         nonce: u64,
     },
+    /// The tracker speaks this version alone.
+    OtherVersion {
+        /// Which.
+        version: u8,
+        /// The question's, or the announcement's.
+        nonce: u64,
+    },
+    /// A question or an announcement of another version: of that no more is understood.
+    Stranger {
+        /// Its version.
+        version: u8,
+        /// To know the answer by.
+        nonce: u64,
+    },
 }
 
 /// What a splitter says of its team.
@@ -87,7 +101,11 @@ pub struct Place {
 impl Message {
     /// Writes it as a datagram.
     pub fn write(&self) -> Bytes {
-        let mut out = BytesMut::from(&[b'T', VERSION][..]);
+        let version = match self {
+            Message::OtherVersion { version, .. } | Message::Stranger { version, .. } => *version,
+            _ => VERSION,
+        };
+        let mut out = BytesMut::from(&[b'T', version][..]);
         match self {
             Message::Announce { nonce, cookie, proof, team } => {
                 out.put_u8(0);
@@ -127,6 +145,15 @@ impl Message {
                 out.put_u8(5);
                 out.put_u64(*nonce);
             }
+            Message::OtherVersion { nonce, .. } => {
+                out.put_u8(6);
+                out.put_u64(*nonce);
+            }
+            Message::Stranger { nonce, .. } => {
+                out.put_u8(2);
+                out.put_u64(*nonce);
+                out.resize(FIND, 0);
+            }
         }
         out.freeze()
     }
@@ -134,8 +161,15 @@ impl Message {
     /// Reads a datagram.
     pub fn read(bytes: &[u8]) -> Option<Message> {
         let mut reader = Reader::new(bytes);
-        let [b'T', VERSION, kind] = reader.array()? else { return None };
+        let [b'T', version, kind] = reader.array()? else { return None };
         let nonce = reader.u64()?;
+        if version != VERSION {
+            let asks = matches!(kind, 0 | 2);
+            return match kind {
+                6 => Some(Message::OtherVersion { version, nonce }),
+                _ => asks.then_some(Message::Stranger { version, nonce }),
+            };
+        }
         Some(match kind {
             0 => {
                 let (cookie, proof) = (reader.array()?, reader.array()?);
@@ -152,6 +186,7 @@ impl Message {
             3 => Message::Found { nonce, place: Some(place(&mut reader)?) },
             4 => Message::Shed { nonce, peers: reader.u32()?, to: place(&mut reader)? },
             5 => Message::Refused { nonce },
+            6 => Message::OtherVersion { version, nonce },
             _ => return None,
         })
     }
@@ -183,7 +218,9 @@ fn place(reader: &mut Reader<'_>) -> Option<Place> {
     Some(Place { splitter: address(reader)?, wire, key })
 }
 
-const VERSION: u8 = 1;
+/// The version of this wire. What refuses another keeps its form in all versions, and so do the first bytes of what is
+/// refused: `T`, the version, the kind and the nonce.
+pub const VERSION: u8 = 2;
 /// As long as the longest answer, or longer.
 const FIND: usize = 72;
 /// Longer names of channels are cut.

@@ -54,7 +54,7 @@ impl Peer {
         }
         match why {
             Refusal::Full => *again = now + LONG_AGAIN,
-            Refusal::Token | Refusal::WrongToken => self.phase = Phase::Left,
+            Refusal::Token | Refusal::WrongToken | Refusal::Version(_) => self.phase = Phase::Left,
         }
         self.out.push_back(Output::Event(Event::Refused(why)));
     }
