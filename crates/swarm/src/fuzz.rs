@@ -73,7 +73,9 @@ pub fn team(script: &[u8]) {
     let mut splitter = Splitter::new(now, sizes);
     let mut peer = Peer::new(now, config.clone(), 1);
     let mut monitor = Monitor::new(now, config, 1);
-    let mut dealer = native::Splitter::new(now, native::splitter::Config::new(at(0), seal, [1; 32]));
+    let fec = levada_link::Percent::of(50.0);
+    let deals = native::splitter::Config { fec, ..native::splitter::Config::new(at(0), seal, [1; 32]) };
+    let mut dealer = native::Splitter::new(now, deals);
     let group = native::wire::lan::group(at(0));
     let on_lan = native::peer::Config { lan: Some(group), ..native::peer::Config::new(at(0)) };
     let mut player = native::Peer::new(now, on_lan, 1);

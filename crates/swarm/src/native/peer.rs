@@ -11,6 +11,7 @@ mod monitor;
 mod moved;
 mod neighbors;
 mod proof;
+mod rebuild;
 mod standby;
 mod stats;
 mod ways;
@@ -31,6 +32,7 @@ use links::{Children, Stripe};
 use missing::Missing;
 pub use neighbors::Links;
 use proof::Proofs;
+use rebuild::Rebuild;
 pub use stats::Stats;
 use std::{
     collections::VecDeque,
@@ -59,6 +61,8 @@ pub struct Config {
     /// The group that its network has for the team ([`group`](super::wire::lan::group)), where it shall use one. What is
     /// heard there goes to [`Peer::heard_on_lan`].
     pub lan: Option<SocketAddr>,
+    /// Whether it rebuilds missing chunks from parity, where the splitter deals that; it does.
+    pub rebuilds: bool,
     /// How it behaves: for simulations.
     pub conduct: Conduct,
     /// Whether what it says is encrypted.
@@ -122,6 +126,7 @@ pub struct Peer {
     playout: Playout,
     /// The chunks that came last, for who misses them: as many as configured, the oldest leave first.
     recent: Ring<Bytes>,
+    rebuild: Rebuild,
     introduced: Introduced,
     keys: Keys,
     head: Head,
@@ -170,7 +175,8 @@ impl Config {
         let patience = Duration::from_millis(1_200);
         let (key, pass, monitor, lan) = (None, None, None, None);
         let (conduct, encrypt) = (Conduct::Honest, Encrypt::AsTheTeam);
-        Config { splitter, slots: 10, patience, kept: 512, key, pass, monitor, lan, conduct, encrypt }
+        let (slots, kept, rebuilds) = (10, 512, true);
+        Config { splitter, slots, patience, kept, key, pass, monitor, lan, rebuilds, conduct, encrypt }
     }
 }
 
@@ -191,6 +197,7 @@ impl Peer {
             missing: Missing::default(),
             playout: Playout::new(config.patience),
             recent: Ring::new(config.kept),
+            rebuild: Rebuild::default(),
             introduced: Introduced::default(),
             keys: Keys::default(),
             head: Head::default(),
@@ -277,6 +284,7 @@ impl Peer {
             Message::Keep { stripes } => self.children.keep(now, from, stripes),
             Message::Lan(lan_wire::Word::Mute { stripes }) => self.children.mute(from, stripes),
             Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed, bytes),
+            Message::Parity(parity) => self.take_parity(now, from, parity, bytes),
             Message::Nack(numbers) => self.give(now, from, &numbers),
             Message::Move { to, key, until, signature } if from_splitter => {
                 self.move_on(now, to, &key, until, &signature);
@@ -324,7 +332,7 @@ impl Peer {
                 .step_by(step)
                 .skip(1)
                 .take(MOST_GAP)
-                .for_each(|gone| self.missing.note(now, gone));
+                .for_each(|gone| self.missing.note(self.asks_at(now, gone), gone));
         }
         self.highest = self.highest.max(number);
         self.flood(now, stripe as u8, from, bytes);
@@ -332,6 +340,7 @@ impl Peer {
         let data = self.veil.over(number, sealed.data);
         self.playout.put(now, number, sealed.flags & ENTRY != 0, data);
         self.recent.put(number, bytes.clone());
+        self.rebuild_with(now, number);
         self.play(now);
     }
 
@@ -457,10 +466,11 @@ impl Peer {
             let should_be_here = |number: u64| {
                 stripe(number).is_some_and(|stripe| stripe.should_have(now, number, highest, stripes))
             };
-            (next..highest.max(next))
+            let gone: Vec<_> = (next..highest.max(next))
                 .filter(|number| should_be_here(*number) && !self.playout.has(*number))
                 .take(MOST_GAP)
-                .for_each(|number| self.missing.note(now, number));
+                .collect();
+            gone.into_iter().for_each(|number| self.missing.note(self.asks_at(now, number), number));
         }
         self.ask(now);
         self.play(now);

@@ -1,6 +1,7 @@
 //! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
 
 mod monitors;
+mod parity;
 mod repair;
 mod standby;
 mod team;
@@ -10,10 +11,14 @@ use super::{
     pass::{NO_PROOF, Pass, Veil},
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
-    wire::{ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, VERSION, is_open, lan},
+    wire::{
+        ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, PARITY_SKILL, Refusal, Sealed, Ticket, VERSION,
+        is_open, lan,
+    },
 };
 use bytes::Bytes;
-use levada_link::{Door, Guarded, Input, Machine, Output, Transmit, guarded::PublicKey};
+use levada_link::{Door, Guarded, Input, Machine, Output, Percent, Transmit, guarded::PublicKey};
+use parity::Block;
 use serde::Serialize;
 use standby::Heir;
 use std::{
@@ -51,6 +56,8 @@ pub struct Config {
     /// How much it sends once more to who missed it: one chunk for so many dealt, and a few that it saved up. Whom it
     /// feeds itself gets what it misses beside that.
     pub repair_share: u64,
+    /// How much parity it deals beside the stream, of which peers rebuild what they miss; none. At most sixty in a hundred.
+    pub fec: Percent,
     /// What members must have, where the team is private.
     pub pass: Option<Pass>,
     /// Whose reports of loss are believed.
@@ -73,6 +80,7 @@ impl Config {
             relays: 8,
             encrypts: false,
             repair_share: 16,
+            fec: Percent::ZERO,
             pass: None,
             monitors: Vec::new(),
         }
@@ -111,6 +119,8 @@ pub struct Stats {
     pub repaired: u64,
     /// Chunks that were asked for beyond the budget, or are gone.
     pub unrepaired: u64,
+    /// Parity dealt, in datagrams before they go to several.
+    pub parity: u64,
     /// Peers in the team.
     pub peers: usize,
     /// Joins refused: a bad cookie, or too many, or without the team's token, or of another version.
@@ -150,6 +160,8 @@ pub struct Splitter {
     /// What it may repair, in chunks dealt: each repair takes as many as its share says.
     credit: u64,
     dealt: Dealt,
+    /// Of which parity is dealt next.
+    block: Block,
     heir: Option<Heir>,
     /// What the stream is hidden with in a private team, and under what.
     salt: [u8; 16],
@@ -170,6 +182,8 @@ struct Kept {
 struct Member {
     heard: Instant,
     slots: u16,
+    /// What it can do beside the rules.
+    skills: u16,
     /// Whether it proved to be a monitor.
     monitor: bool,
     /// The stripes that it has from elsewhere at present.
@@ -205,6 +219,7 @@ impl Splitter {
             kept: VecDeque::new(),
             credit: SAVED * config.repair_share,
             dealt: Dealt::default(),
+            block: Block::default(),
             heir: None,
             out: VecDeque::new(),
             tick: now + TICK,
@@ -225,7 +240,7 @@ impl Splitter {
             self.group_since.get_or_insert(now);
             self.group.push((flags, Bytes::copy_from_slice(part)));
             if self.group.len() == GROUP {
-                self.deal();
+                self.deal(now);
             }
         }
     }
@@ -236,7 +251,7 @@ impl Splitter {
     }
 
     /// Seals the group and sends each chunk down its stripe.
-    fn deal(&mut self) {
+    fn deal(&mut self, now: Instant) {
         let since = self.group_since.take();
         let group = std::mem::take(&mut self.group);
         let first = self.number;
@@ -273,6 +288,7 @@ impl Splitter {
                 self.kept.pop_front();
             }
             self.kept.push_back(Kept { number, bytes, again: None });
+            self.note_for_parity(now, number, flags, sealed.data);
         }
         self.number = first + u64::from(count);
         self.credit = (self.credit + u64::from(count)).min(SAVED * self.config.repair_share);
@@ -290,8 +306,8 @@ impl Splitter {
                 self.stats.refused += 1;
                 self.say(from, &Message::Refused { nonce, why: Refusal::Version(VERSION) });
             }
-            Message::Join { nonce, cookie, slots, proof, .. } => {
-                self.join(now, from, (nonce, cookie, proof), slots);
+            Message::Join { nonce, cookie, slots, proof, skills } => {
+                self.join(now, from, (nonce, cookie, proof), slots, skills);
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             _ if !self.members.contains_key(&from) => {}
@@ -324,6 +340,7 @@ impl Splitter {
         from: SocketAddr,
         (nonce, cookie, proof): (u64, [u8; 16], [u8; 16]),
         slots: u16,
+        skills: u16,
     ) {
         let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
         if !good || self.config.encrypts && !self.shown.contains_key(&from) {
@@ -345,20 +362,21 @@ impl Splitter {
         let (stripes, head) = (self.config.stripes, self.head.len() as u32);
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
         let (entry, salt) = (self.entry, self.salt);
+        let can = lan::SKILL | if self.config.fec == Percent::ZERO { 0 } else { PARITY_SKILL };
         let welcome =
-            Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: lan::SKILL, salt };
+            Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: can, salt };
         self.say(from, &welcome);
-        self.admit(now, from, slots);
+        self.admit(now, from, slots, skills);
         self.tell_heir_of(from, slots);
     }
 
     /// Has a member from now on; once more where it was one.
-    fn admit(&mut self, now: Instant, member: SocketAddr, slots: u16) {
+    fn admit(&mut self, now: Instant, member: SocketAddr, slots: u16, skills: u16) {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
         let (said, who) = (Said::default(), self.shown.get(&member).copied());
-        let new = Member { heard: now, slots, wants: 0, monitor: false, muted: 0, said, who };
+        let new = Member { heard: now, slots, skills, wants: 0, monitor: false, muted: 0, said, who };
         self.members.insert(member, new);
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
@@ -414,7 +432,7 @@ impl Splitter {
             .group_since
             .is_some_and(|since| now.saturating_duration_since(since) >= self.config.group_time)
         {
-            self.deal();
+            self.deal(now);
         }
         if self.tick > now {
             return;

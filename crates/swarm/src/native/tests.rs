@@ -1,4 +1,5 @@
 mod churn;
+mod fec;
 mod monitors;
 mod network;
 mod private;

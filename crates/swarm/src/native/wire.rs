@@ -1,6 +1,7 @@
 //! The native wire: datagrams of one version, told apart by their first byte.
 
 pub mod lan;
+pub mod parity;
 mod sealed;
 pub mod standby;
 mod ticket;
@@ -8,6 +9,7 @@ mod ticket;
 use crate::wire::Reader;
 use bytes::{BufMut, Bytes, BytesMut};
 use levada_link::guarded::PublicKey;
+pub use parity::{LEAVES, PARITY_LEAF, Parity, SKILL as PARITY_SKILL};
 pub use sealed::{ENTRY, FORGERY, GROUP, LONGEST, Sealed, is_forged};
 use std::net::{IpAddr, SocketAddr};
 pub use ticket::{Ticket, Token};
@@ -119,6 +121,8 @@ pub enum Message {
     },
     /// A chunk.
     Chunk(Sealed),
+    /// Parity of a block of chunks.
+    Parity(Parity),
     /// Chunks are missing.
     Nack(Vec<u64>),
     /// A member lives; it misses the stripes of this set from its parents.
@@ -305,6 +309,7 @@ impl Message {
             }
             Message::Unsubscribe { stripe } => out.put_slice(&[6, *stripe]),
             Message::Chunk(sealed) => return sealed.write(sealed.hops),
+            Message::Parity(parity) => return parity.write(),
             Message::Nack(numbers) => {
                 out.put_u8(8);
                 numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
@@ -401,6 +406,7 @@ impl Message {
             5 => Message::Subscribe { stripe: reader.u8()?, ticket: Ticket::read(&mut reader)? },
             6 => Message::Unsubscribe { stripe: reader.u8()? },
             7 => Message::Chunk(Sealed::read(bytes, &mut reader)?),
+            parity::KIND => Message::Parity(Parity::read(bytes, &mut reader)?),
             8 => {
                 let numbers: Vec<_> = std::iter::from_fn(|| reader.u64()).take(MOST_NACKED).collect();
                 Message::Nack(numbers)

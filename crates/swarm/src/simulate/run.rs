@@ -111,6 +111,7 @@ impl Simulation {
             roots: team.roots,
             group_time: team.group,
             most_peers: usize::MAX,
+            fec: team.fec,
             ..splitter::Config::new(at.address(), seal.clone(), [3; 32])
         };
         let standby =

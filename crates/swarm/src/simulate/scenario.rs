@@ -97,6 +97,9 @@ pub struct Team {
     pub patience: Duration,
     /// The splitter's own link.
     pub link: Profile,
+    /// How much parity is dealt beside the stream; none.
+    #[serde(deserialize_with = "share")]
+    pub fec: Percent,
     /// Whether another splitter stands by, on a link like that and with the same source.
     pub standby: bool,
 }
@@ -344,6 +347,7 @@ impl Default for Team {
             group: Duration::from_millis(20),
             patience: Duration::from_millis(1_200),
             link: Profile::default(),
+            fec: Percent::ZERO,
             standby: false,
         }
     }

@@ -1,11 +1,12 @@
 //! JOIN_TEAM: hello, cookie, join, and what the splitter says to it.
 
 use super::{
-    AGAIN, Encrypt, Event, Head, LONG_AGAIN, LONGEST_HEAD, Missing, Peer, Phase, Playout, Proofs, Stripe,
+    AGAIN, Encrypt, Event, Head, LONG_AGAIN, LONGEST_HEAD, Missing, Peer, Phase, Playout, Proofs, Rebuild,
+    Stripe,
 };
 use crate::native::{
     pass::{NO_PROOF, Pass},
-    wire::{Message, Refusal, lan},
+    wire::{Message, PARITY_SKILL, Refusal, lan},
 };
 use levada_link::Output;
 use std::{net::SocketAddr, time::Instant};
@@ -43,7 +44,8 @@ impl Peer {
     pub(super) fn knock(&mut self, nonce: u64, cookie: [u8; 16]) {
         let proof = |pass: &Pass| pass.proof("join", &[&nonce.to_be_bytes(), &cookie]);
         let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
-        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills: lan::SKILL, proof };
+        let skills = lan::SKILL | if self.config.rebuilds { PARITY_SKILL } else { 0 };
+        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills, proof };
         self.say(self.config.splitter, &join);
     }
 
@@ -101,6 +103,7 @@ impl Peer {
         self.missing = Missing::default();
         self.playout = Playout::new(self.config.patience);
         self.recent.clear();
+        self.rebuild = Rebuild::default();
         self.head = Head::default();
         self.highest = 0;
     }

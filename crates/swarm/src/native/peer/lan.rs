@@ -6,6 +6,7 @@
 //! worse than without where a network loses or refuses multicast.
 
 use super::{lan_wire::Word, *};
+use crate::native::wire::Parity;
 use std::collections::BTreeMap;
 
 /// A peer on its network.
@@ -94,6 +95,10 @@ impl Peer {
             {
                 lan.neighbors.insert(other, Neighbor { gates, heard: now });
             }
+            Some(Message::Parity(parity)) => {
+                self.stats.received_bytes += bytes.len() as u64;
+                self.hear_cast_parity(now, parity, bytes);
+            }
             Some(Message::Chunk(sealed)) if !self.stripes.is_empty() => {
                 self.stats.received_bytes += bytes.len() as u64;
                 self.heard_cast(now, sealed, bytes);
@@ -119,6 +124,17 @@ impl Peer {
             self.stats.heard_on_lan += 1;
             self.receive_chunk_and_flood(now, parent, sealed, bytes);
         }
+        if let Some(lan) = &mut self.lan {
+            lan.hearing = false;
+        }
+    }
+
+    /// Parity that was cast is passed on to children, and nobody is to blame for a forged one.
+    fn hear_cast_parity(&mut self, now: Instant, parity: Parity, bytes: &Bytes) {
+        if let Some(lan) = &mut self.lan {
+            lan.hearing = true;
+        }
+        self.take_parity(now, self.config.splitter, parity, bytes);
         if let Some(lan) = &mut self.lan {
             lan.hearing = false;
         }

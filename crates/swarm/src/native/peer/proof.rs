@@ -1,8 +1,9 @@
 //! Checks that chunks are the splitter's: one signature a group, a few hashes a chunk.
 
 use crate::native::{
+    parity,
     seal::{self, Hash, Key},
-    wire::Sealed,
+    wire::{Parity, Sealed},
 };
 use std::collections::VecDeque;
 
@@ -36,27 +37,45 @@ impl Proofs {
     }
 
     pub(super) fn check(&mut self, sealed: &Sealed) -> bool {
-        let (at, count) = sealed.place;
         let Some(key) = self.key else { return false };
         let leaf = key.leaf(sealed.number, sealed.flags, &sealed.data);
-        let Some(root) = seal::root(leaf, at.into(), count.into(), &sealed.siblings) else { return false };
-        let first = sealed.number - u64::from(at);
+        let first = sealed.number - u64::from(sealed.place.0);
+        self.prove(leaf, first, sealed.place, &sealed.siblings, &sealed.signature).is_some()
+    }
+
+    /// The root of a block that is the splitter's, by one of its parity.
+    pub(super) fn prove_parity(&mut self, parity: &Parity) -> Option<Hash> {
+        let Parity { first, chunks, place, .. } = *parity;
+        let leaf = parity::leaf(self.key?, first, place.0, chunks, &parity.shard);
+        self.prove(leaf, first, place, &parity.siblings, &parity.signature)
+    }
+
+    /// The root of the group that a leaf is of, where that is the splitter's.
+    fn prove(
+        &mut self,
+        leaf: Hash,
+        first: u64,
+        (at, count): (u8, u8),
+        siblings: &[Hash],
+        signature: &[u8; 64],
+    ) -> Option<Hash> {
+        let root = seal::root(leaf, at.into(), count.into(), siblings)?;
         // A group of one is not met again, unless as a copy of it.
         if count > 1 && self.roots.contains(&(first, count, root)) {
-            return true;
+            return Some(root);
         }
         self.checked += 1;
-        if !self.verify(&seal::statement(first, count, &root), &sealed.signature) {
-            return false;
+        if !self.verify(&seal::statement(first, count, &root), signature) {
+            return None;
         }
         if count == 1 {
-            return true;
+            return Some(root);
         }
         if self.roots.len() == KEPT {
             self.roots.pop_front();
         }
         self.roots.push_back((first, count, root));
-        true
+        Some(root)
     }
 }
 

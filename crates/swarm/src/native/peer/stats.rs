@@ -35,6 +35,10 @@ pub struct Stats {
     pub cast: u64,
     /// Chunks that came from there first.
     pub heard_on_lan: u64,
+    /// Parity that had not come before, and chunks rebuilt with it.
+    pub parity: u64,
+    /// See `parity`.
+    pub rebuilt: u64,
     /// The most that a chunk had been passed on.
     pub hops: u8,
 }
@@ -60,6 +64,8 @@ impl std::ops::Add for Stats {
             checked: self.checked + other.checked,
             cast: self.cast + other.cast,
             heard_on_lan: self.heard_on_lan + other.heard_on_lan,
+            parity: self.parity + other.parity,
+            rebuilt: self.rebuilt + other.rebuilt,
             hops: self.hops.max(other.hops),
         }
     }

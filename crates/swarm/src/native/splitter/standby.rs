@@ -146,7 +146,7 @@ impl Splitter {
         self.skip_to(first);
         self.stats.fed_bytes += chunks.iter().map(|(_, data)| data.len() as u64).sum::<u64>();
         (self.group, self.group_since) = (chunks, Some(now));
-        self.deal();
+        self.deal(now);
     }
 
     /// The next chunk has this number.
@@ -159,7 +159,8 @@ impl Splitter {
 
     /// A member of another's team comes along.
     pub(in crate::native) fn adopt(&mut self, now: Instant, member: SocketAddr, slots: u16) {
-        self.admit(now, member, slots);
+        // Who stands by is not told what members can do; who cannot use parity loses nothing by it.
+        self.admit(now, member, slots, u16::MAX);
     }
 
     /// Has the clock of another, which began `time` seconds ago, its stripes, and what it hides its chunks with.

@@ -27,7 +27,7 @@ pub struct Sealed {
 pub const ENTRY: u8 = 1;
 /// The most bytes of the stream in a chunk.
 pub const LONGEST: usize = 1_200;
-/// The most chunks in a group.
+/// The most chunks that a splitter puts into a group.
 pub const GROUP: usize = 16;
 /// What a polluter fills its chunks with, in simulations.
 pub const FORGERY: u8 = 0x66;
@@ -72,8 +72,10 @@ impl Sealed {
     pub(super) fn read(bytes: &Bytes, reader: &mut Reader<'_>) -> Option<Sealed> {
         let [flags, hops, at, count, levels] = reader.array()?;
         let number = reader.u64()?;
-        let sound =
-            at < count && usize::from(count) <= GROUP && usize::from(levels) <= 8 && number >= u64::from(at);
+        let sound = at < count
+            && usize::from(count) <= super::LEAVES
+            && usize::from(levels) <= 8
+            && number >= u64::from(at);
         if !sound {
             return None;
         }
