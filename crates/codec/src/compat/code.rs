@@ -19,21 +19,21 @@ impl<const N: usize> Code<N> {
     /// Makes lengths and codes of the counts, none longer than `limit`. One symbol alone has one bit, and a second one beside
     /// it, since some decoders want a code to be complete.
     pub fn make(&mut self, limit: u8) {
-        let mut sorted = [0_u32; N];
+        // as many as nine bits number, so that no place needs to be looked at whether it is there
+        let mut sorted = [0_u32; 512];
         let mut used = 0;
         for (symbol, count) in self.counts.iter().enumerate() {
-            if *count > 0 {
-                sorted[used] = (*count).min(1 << 22) << 9 | symbol as u32;
-                used += 1;
-            }
+            sorted[used & 511] = (*count).min(1 << 22) << 9 | symbol as u32;
+            used += usize::from(*count > 0);
         }
         self.lengths.fill(0);
         if used < 2 {
             let only = if used == 1 { sorted[0] as usize & 511 } else { 0 };
             self.lengths[only] = 1;
             self.lengths[usize::from(only == 0)] = 1;
-            return self.assign();
+            return self.assign(&[0, only.max(1) as u32]);
         }
+        let symbols = sorted;
         let sorted = &mut sorted[..used];
         sorted.sort_unstable();
         let mut depths = [0_u32; N];
@@ -43,24 +43,23 @@ impl<const N: usize> Code<N> {
         for (packed, depth) in sorted.iter().zip(depths) {
             self.lengths[*packed as usize & 511] = depth as u8;
         }
-        self.assign();
+        self.assign(&symbols[..used]);
     }
 
-    /// Codes by their lengths.
-    fn assign(&mut self) {
+    /// Codes by their lengths, of the symbols that come, in their order (in the lowest nine bits).
+    fn assign(&mut self, symbols: &[u32]) {
         let mut next = firsts(&self.lengths);
-        for (length, code) in self.lengths.iter().zip(&mut self.codes) {
-            if *length > 0 {
-                let here = &mut next[usize::from(*length)];
-                *code = here.reverse_bits() >> (16 - length);
-                *here += 1;
-            }
+        for symbol in symbols {
+            let symbol = *symbol as usize & 511;
+            let length = usize::from(self.lengths[symbol] & 15);
+            self.codes[symbol] = next[length].reverse_bits() >> (16 - length);
+            next[length] += 1;
         }
     }
 }
 
 /// The first code of each length.
-pub fn firsts(lengths: &[u8]) -> [u16; 16] {
+fn firsts(lengths: &[u8]) -> [u16; 16] {
     let mut counts = [0_u16; 16];
     lengths.iter().for_each(|length| counts[usize::from(*length & 15)] += 1);
     counts[0] = 0;

@@ -1,6 +1,6 @@
 //! Opens zlib streams (RFC 1950, 1951) into a block whose size is known: no window, no state, nothing beyond the block.
 
-use super::code::{DISTANCES, LENGTHS, ORDER, firsts};
+use super::code::{DISTANCES, LENGTHS, ORDER};
 use super::{Refused, runs::adler};
 
 /// Opens streams, and holds the tables for it.
@@ -12,7 +12,7 @@ pub struct Inflater {
 
 impl Inflater {
     pub fn new() -> Inflater {
-        Inflater { symbols: Table::new(), distances: Table::new() }
+        Inflater { symbols: Table::new(true), distances: Table::new(false) }
     }
 
     /// Opens a stream that fills `out` exactly. What holds more is a bomb and is left where it says so.
@@ -205,6 +205,13 @@ impl<'a> Bits<'a> {
         taken
     }
 
+    /// Passes as many as the lowest six bits of an entry say.
+    #[inline]
+    fn drop(&mut self, entry: u64) {
+        self.held >>= entry & 63;
+        self.count = self.count.wrapping_sub(entry as u32 & 63);
+    }
+
     fn drop_to_byte(&mut self) {
         self.take((self.count % 8) as u8);
     }
@@ -228,8 +235,13 @@ impl<'a> Bits<'a> {
 /// A code to read by: all of up to ten bits at once, longer ones by their lengths.
 #[derive(Clone, Debug)]
 struct Table {
-    /// Of the next ten bits: the symbol above, its length in the lowest four; nothing where it is longer or there is none.
+    /// Of the next ten bits: the symbol above, its length in the lowest six; nothing where it is longer or there is none.
     fast: Box<[u16; 1 << FAST]>,
+    /// Of the next eight bits, where single bytes are short: up to four of them, how many there are, and how long they are
+    /// together in the lowest six.
+    several: Option<Box<[u64; 1 << SEVERAL]>>,
+    /// Whether it is of use.
+    has_several: bool,
     /// Symbols by their codes.
     sorted: [u16; 288],
     /// Which of the next bits are looked up.
@@ -239,25 +251,37 @@ struct Table {
 }
 
 const FAST: usize = 10;
+const SEVERAL: usize = 8;
+/// Where a symbol begins beside its length.
+const SYMBOL: u32 = 6;
 
 impl Table {
-    fn new() -> Table {
-        Table { fast: Box::new([0; 1 << FAST]), sorted: [0; 288], mask: 0, lengths: [(0, 0, 0); 16] }
+    /// `bytes`: whether it will read bytes.
+    fn new(bytes: bool) -> Table {
+        Table {
+            fast: Box::new([0; 1 << FAST]),
+            several: bytes.then(|| Box::new([0; 1 << SEVERAL])),
+            has_several: false,
+            sorted: [0; 288],
+            mask: 0,
+            lengths: [(0, 0, 0); 16],
+        }
     }
 
     fn make(&mut self, lengths: &[u8]) -> Result<(), Refused> {
         let mut counts = [0_u16; 16];
-        lengths.iter().for_each(|length| counts[usize::from(*length)] += 1);
+        lengths.iter().for_each(|length| counts[usize::from(*length & 15)] += 1);
         counts[0] = 0;
         let taken: u32 = (1..16).map(|length| u32::from(counts[length]) << (15 - length)).sum();
         if taken > 1 << 15 {
             return Err(Refused::Deflate);
         }
-        let mut next = firsts(lengths);
-        let mut places = [0_u16; 16];
-        let mut before = 0;
+        let (mut next, mut places) = ([0_u16; 16], [0_u16; 16]);
+        let (mut before, mut first) = (0, 0_u16);
         for length in 1..16 {
-            self.lengths[length] = (next[length], counts[length], before);
+            first = first.wrapping_add(counts[length - 1]) << 1;
+            next[length] = first;
+            self.lengths[length] = (first, counts[length], before);
             places[length] = before;
             before += counts[length];
         }
@@ -265,34 +289,57 @@ impl Table {
         self.mask = (1 << longest) - 1;
         let fast = &mut self.fast[..1 << longest];
         fast.fill(0);
+        let mut room = 0;
         for (symbol, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
-            let length = usize::from(*length);
+            let length = usize::from(*length & 15);
             self.sorted[usize::from(places[length])] = symbol as u16;
             places[length] += 1;
             let code = usize::from(next[length].reverse_bits() >> (16 - length));
             next[length] += 1;
             if length <= FAST {
-                let entry = (symbol << 4 | length) as u16;
+                let entry = (symbol << SYMBOL | length) as u16;
                 fast[code..].iter_mut().step_by(1 << length).for_each(|place| *place = entry);
             }
+            room += if symbol < 256 && length <= 3 { 8 >> length } else { 0 };
+        }
+        // whether most of the codes' room, in eighths, belongs to bytes of up to three bits
+        self.has_several = room >= 5 && self.several.is_some();
+        if let (Some(several), true) = (&mut self.several, self.has_several) {
+            join(fast, several);
         }
         Ok(())
     }
 
-    /// Reads single bytes of short codes into `out`, four at once, as long as there are some: how many.
+    /// Reads single bytes of short codes into `out`, several at once, as long as there are some: how many.
     #[inline]
     fn bytes(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> usize {
         let mut read = 0;
-        for four in out.as_chunks_mut::<4>().0 {
+        if let (Some(several), true) = (&self.several, self.has_several) {
+            // two of up to four each
+            while let Some(room) = out.get_mut(read..).and_then(<[u8]>::first_chunk_mut::<8>) {
+                bits.fill();
+                let first = several[bits.held as usize & ((1 << SEVERAL) - 1)];
+                bits.drop(first);
+                let second = several[bits.held as usize & ((1 << SEVERAL) - 1)];
+                bits.drop(second);
+                let count = first >> 8 & 7;
+                *room = (first >> 32 | second >> 32 << (8 * count)).to_le_bytes();
+                read += (count + (second >> 8 & 7)) as usize;
+                if second == 0 {
+                    return read;
+                }
+            }
+        }
+        for four in out[read..].as_chunks_mut::<4>().0 {
             bits.fill();
             for byte in four {
                 let entry = self.fast[bits.held as usize & self.mask];
                 // nothing, or no byte
-                if entry.wrapping_sub(1) >= 256 << 4 {
+                if entry.wrapping_sub(1) >= (256 << SYMBOL) - 1 {
                     return read;
                 }
-                bits.take((entry & 15) as u8);
-                *byte = (entry >> 4) as u8;
+                bits.drop(entry.into());
+                *byte = (entry >> SYMBOL) as u8;
                 read += 1;
             }
         }
@@ -305,8 +352,8 @@ impl Table {
         if entry == 0 {
             return self.long(bits);
         }
-        bits.take((entry & 15) as u8);
-        Ok(entry >> 4)
+        bits.drop(entry.into());
+        Ok(entry >> SYMBOL)
     }
 
     #[cold]
@@ -321,6 +368,29 @@ impl Table {
             }
         }
         Err(if bits.is_whole() { Refused::Deflate } else { Refused::Size })
+    }
+}
+
+/// Of single symbols those bytes that fit into eight bits together.
+fn join(fast: &[u16], several: &mut [u64; 1 << SEVERAL]) {
+    // short bytes alone: as they are there; of all others nothing, and more bits than fit
+    let mut alone = [(0_u8, 0_u8); 1 << SEVERAL];
+    for (bits, alone) in alone.iter_mut().enumerate() {
+        let entry = fast[bits & (fast.len() - 1)];
+        let fits = entry.wrapping_sub(1) < (256 << SYMBOL) - 1;
+        *alone = (if fits { entry as u8 & 63 } else { 63 }, (entry >> SYMBOL) as u8);
+    }
+    for (bits, joined) in several.iter_mut().enumerate() {
+        let (mut width, mut entry, mut place) = (0_u64, 0_u64, 0_u64);
+        for _ in 0..4 {
+            let (more, byte) = alone[bits >> width];
+            if width + u64::from(more) > SEVERAL as u64 {
+                break;
+            }
+            entry |= u64::from(byte) << (32 + 8 * place);
+            (width, place) = (width + u64::from(more), place + 1);
+        }
+        *joined = entry | place << 8 | width;
     }
 }
 

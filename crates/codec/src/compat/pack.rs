@@ -1,6 +1,9 @@
 //! Makes datagrams of blocks.
 
-use super::{Config, ConfigError, Layer, body::Press, deflate::Deflater, quantize::quantize, transform};
+use super::{
+    Config, ConfigError, Layer, body::Press, deflate::Deflater, quantize::quantize, quantize::whole,
+    transform,
+};
 use super::{Dwt, Wpt, hearing_steps, transform::Transform};
 
 /// Makes datagrams of blocks, in order.
@@ -14,6 +17,8 @@ pub struct Packer {
     values: Vec<i32>,
     signals: [Vec<f64>; 2],
     bands: Vec<f64>,
+    /// Of each channel.
+    quantized: [Vec<i32>; 2],
 }
 
 impl Packer {
@@ -35,6 +40,7 @@ impl Packer {
             values: vec![0; config.values()],
             signals: [vec![0.0; config.frames], vec![0.0; config.frames]],
             bands: vec![0.0; config.frames],
+            quantized: [vec![0; config.frames], vec![0; config.frames]],
             config,
         })
     }
@@ -72,10 +78,15 @@ impl Packer {
             if rounds {
                 self.bands.iter_mut().for_each(|x| *x = x.round_ties_even());
             }
-            let frames = self.values.as_chunks_mut::<2>().0.iter_mut();
-            for ((frame, x), step) in frames.zip(&self.bands).zip(self.steps.of_bins()) {
-                frame[channel] = quantize(f64::from(*x as i32), *step);
+            let quantized = self.quantized[channel].iter_mut();
+            for ((k, x), step) in quantized.zip(&self.bands).zip(self.steps.of_bins()) {
+                *k = quantize(*x, *step);
             }
+        }
+        let [firsts, seconds] = &self.quantized;
+        let frames = self.values.as_chunks_mut::<2>().0.iter_mut();
+        for ((frame, first), second) in frames.zip(firsts).zip(seconds) {
+            *frame = [*first, *second];
         }
     }
 }

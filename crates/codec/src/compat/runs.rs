@@ -8,24 +8,31 @@ use super::code::{self, Code};
 /// Makes streams, and holds what it needs for it. Nothing is allocated but what the stream itself takes.
 #[derive(Clone, Debug)]
 pub struct Runs {
-    /// Bytes as they are; a run's length from [`RUN`] on.
-    tokens: Vec<u16>,
+    pieces: Vec<Piece>,
     symbols: Code<SYMBOLS>,
     lengths: Code<19>,
     /// Lengths of all codes as they are told: a symbol of the third code in the low byte, its extra bits above.
     told: Vec<u16>,
-    /// Each token's bits, and how many they are from [`WIDTH`] on.
-    written: Box<[u32; TOKENS]>,
+    /// Each byte's bits, and how many they are from [`WIDTH`] on.
+    written: Box<[u32; 256]>,
+}
+
+/// Bytes as they are, and then a run of the last one.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    bytes: usize,
+    /// 3 to 258.
+    run: usize,
 }
 
 impl Runs {
     pub fn new() -> Runs {
         Runs {
-            tokens: Vec::new(),
+            pieces: Vec::new(),
             symbols: Code::new(),
             lengths: Code::new(),
             told: Vec::with_capacity(SYMBOLS + 2),
-            written: Box::new([0; TOKENS]),
+            written: Box::new([0; 256]),
         }
     }
 
@@ -36,59 +43,57 @@ impl Runs {
         self.parse(bytes);
         let dynamic = self.prepare();
         if dynamic < 8 * bytes.len() + 40 * (1 + bytes.len() / STORED) {
-            self.write(dynamic, out);
+            self.write(bytes, dynamic, out);
         } else {
             store(bytes, out);
         }
         out.extend_from_slice(&adler(bytes).to_be_bytes());
     }
 
-    /// Finds runs that cost less as runs than byte by byte. Short ones are not looked for where bytes cost little: whether the
-    /// next sign is the same as the last one is what no processor foresees.
+    /// Finds runs that cost less as runs than byte by byte. Short ones are not looked for where bytes cost little. Only every
+    /// few bytes it is asked whether some are the same, since what the next sign is no processor foresees.
     fn parse(&mut self, bytes: &[u8]) {
         let counts = count(bytes);
         // in eighths of a bit
         let log = |x: u32| 8 * x.max(1).ilog2() + (x << 3 >> x.max(1).ilog2() & 7);
         let whole = log(bytes.len() as u32);
         let costs = counts.map(|count| (whole - log(count)).max(8));
-        let shortest = if costs.iter().min().is_some_and(|least| *least >= 14) { 5 } else { 8 };
-        let mask = u64::MAX >> (64 - 8 * shortest);
+        // any run of as many and of a stride holds so many beside each other
+        let (same, stride) =
+            if costs.iter().min().is_some_and(|least| *least >= 14) { (4, 3) } else { (6, 4) };
+        let mask = u64::MAX >> (64 - 8 * (same - 1));
         self.symbols.counts.fill(0);
         self.symbols.counts[..256].copy_from_slice(&counts);
         self.symbols.counts[END] = 1;
-        self.tokens.resize(bytes.len(), 0);
-        let (mut at, mut told) = (0, 0);
+        self.pieces.clear();
+        let (mut at, mut from) = (0, 0);
         while let Some(next) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            let byte = next[0];
-            self.tokens[told] = u16::from(byte);
-            (at, told) = (at + 1, told + 1);
-            let same = u64::from(byte) * 0x0101_0101_0101_0101;
-            if (u64::from_le_bytes(*next) ^ same) & mask != 0 {
+            let word = u64::from_le_bytes(*next);
+            if (word ^ word >> 8) & mask != 0 {
+                at += stride;
                 continue;
             }
-            let rest = &bytes[at..];
-            let mut run = rest.iter().position(|next| *next != byte).unwrap_or(rest.len());
-            at += run;
-            let cost = costs[usize::from(byte)];
+            let byte = next[0];
+            let begun = bytes[from..at].iter().rev().take_while(|before| **before == byte).count();
+            let end = at + same + leading(&bytes[at + same..], byte);
+            let (first, cost) = (at - begun, costs[usize::from(byte)]);
+            at = end;
+            let mut run = end - first - 1;
             while run >= 3 && run as u32 * cost > RUN_COST {
                 let length = if run > 258 { run.min(258) - if run < 261 { 3 } else { 0 } } else { run };
-                self.tokens[told] = RUN + length as u16;
-                told += 1;
+                let begin = end - run;
+                self.pieces.push(Piece { bytes: begin - from, run: length });
+                from = begin + length;
                 self.symbols.counts[usize::from(byte)] -= length as u32;
                 self.symbols.counts[usize::from(LENGTHS[length - 3].symbol)] += 1;
                 run -= length;
             }
-            self.tokens[told..told + run].fill(u16::from(byte));
-            told += run;
         }
-        let rest = &bytes[at..];
-        self.tokens.iter_mut().skip(told).zip(rest).for_each(|(token, byte)| *token = u16::from(*byte));
-        self.tokens.truncate(told + rest.len());
     }
 
     /// Makes the codes: how many bits it all takes.
     fn prepare(&mut self) -> usize {
-        self.symbols.make(15);
+        self.symbols.make(LONGEST);
         let used = self.symbols.lengths.iter().rposition(|length| *length > 0).map_or(257, |last| last + 1);
         // one distance, of one bit
         self.told.clear();
@@ -109,7 +114,7 @@ impl Runs {
         bits
     }
 
-    fn write(&mut self, bits: usize, out: &mut Vec<u8>) {
+    fn write(&mut self, bytes: &[u8], bits: usize, out: &mut Vec<u8>) {
         let began = out.len();
         out.resize(began + bits.div_ceil(8) + 16, 0);
         let mut bits = Bits { out: &mut out[began..], at: 0, held: 0, count: 0 };
@@ -124,28 +129,40 @@ impl Runs {
             bits.put(u64::from(self.lengths.codes[symbol]), self.lengths.lengths[symbol].into());
             bits.put(u64::from(told >> 8), [0, 2, 3, 7][symbol.saturating_sub(15)]);
         }
-        let code = |symbol: usize| {
-            let length = u32::from(self.symbols.lengths[symbol]);
-            (u32::from(self.symbols.codes[symbol]), length)
-        };
-        for (symbol, written) in self.written[..256].iter_mut().enumerate() {
-            let (code, length) = code(symbol);
-            *written = code | length << WIDTH;
+        let Code { codes, lengths, .. } = &self.symbols;
+        for ((written, code), length) in self.written.iter_mut().zip(codes).zip(lengths) {
+            *written = u32::from(*code) | u32::from(*length) << WIDTH;
         }
-        for (length, written) in LENGTHS.iter().zip(&mut self.written[usize::from(RUN) + 3..]) {
+        let mut rest = bytes;
+        for piece in &self.pieces {
+            bits.bytes(&self.written, &rest[..piece.bytes]);
+            rest = &rest[piece.bytes + piece.run..];
+            let length = LENGTHS[piece.run - 3];
+            let symbol = usize::from(length.symbol);
+            let width = u32::from(lengths[symbol]);
             // the distance's only bit is 0
-            let (code, width) = code(length.symbol.into());
-            *written = code | u32::from(length.more) << width | (width + u32::from(length.bits) + 1) << WIDTH;
+            let code = u64::from(codes[symbol]) | u64::from(length.more) << width;
+            bits.put(code, width + u32::from(length.bits) + 1);
         }
-        for token in &self.tokens {
-            let written = self.written[usize::from(*token) % TOKENS];
-            bits.put(u64::from(written & ((1 << WIDTH) - 1)), written >> WIDTH);
-        }
-        let (code, length) = code(END);
-        bits.put(code.into(), length);
+        bits.bytes(&self.written, rest);
+        bits.put(codes[END].into(), lengths[END].into());
         let length = bits.at + bits.count.div_ceil(8) as usize;
         out.truncate(began + length);
     }
+}
+
+/// How many of the first bytes are `byte`.
+fn leading(bytes: &[u8], byte: u8) -> usize {
+    let same = u64::from(byte) * 0x0101_0101_0101_0101;
+    let (eights, _) = bytes.as_chunks::<8>();
+    for (number, eight) in eights.iter().enumerate() {
+        let other = u64::from_le_bytes(*eight) ^ same;
+        if other != 0 {
+            return 8 * number + other.trailing_zeros() as usize / 8;
+        }
+    }
+    let whole = 8 * eights.len();
+    whole + bytes[whole..].iter().take_while(|next| **next == byte).count()
 }
 
 /// How often each byte comes: in four tables, since a processor waits for a count that it has just written.
@@ -161,16 +178,14 @@ fn count(bytes: &[u8]) -> [u32; 256] {
     std::array::from_fn(|byte| counts.iter().map(|counts| counts[byte]).sum())
 }
 
-/// Where the number of a token's bits begins.
-const WIDTH: u32 = 24;
-/// Bytes, and runs of up to 258; a power of two, so that each token is in it.
-const TOKENS: usize = 1_024;
+/// Where the number of a byte's bits begins.
+const WIDTH: u32 = 16;
+/// The longest code of a byte: four of them, and seven bits, are held at once.
+const LONGEST: u8 = 14;
 /// The end of a block.
 const END: usize = 256;
 /// Single bytes, the end, and lengths of runs.
 const SYMBOLS: usize = 286;
-/// Tokens from here on are runs.
-const RUN: u16 = 256;
 /// About what a run's length and distance take, in eighths of a bit.
 const RUN_COST: u32 = 8 * 8;
 /// The longest stored block.
@@ -248,7 +263,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// Up to 32 bits.
+    /// Up to 56 bits.
     #[inline]
     fn put(&mut self, value: u64, count: u32) {
         self.held |= value << self.count;
@@ -260,6 +275,25 @@ impl Bits<'_> {
         self.held >>= self.count & !7;
         self.count &= 7;
     }
+
+    /// Bytes by their codes, four at once: each waits only for how long those before it are.
+    #[inline]
+    fn bytes(&mut self, written: &[u32; 256], bytes: &[u8]) {
+        let (fours, rest) = bytes.as_chunks::<4>();
+        for four in fours {
+            let (mut code, mut width) = (0, 0);
+            for byte in four {
+                let written = written[usize::from(*byte)];
+                code |= u64::from(written & 0xffff) << width;
+                width += written >> WIDTH;
+            }
+            self.put(code, width);
+        }
+        for byte in rest {
+            let written = written[usize::from(*byte)];
+            self.put(u64::from(written & 0xffff), written >> WIDTH);
+        }
+    }
 }
 
 /// RFC 1950's sum.
@@ -269,12 +303,12 @@ pub fn adler(bytes: &[u8]) -> u32 {
         // b grows by a before each sixteen, sixteen times, and by each byte as often as it is counted
         let (sixteens, rest) = block.as_chunks::<16>();
         for sixteen in sixteens {
-            let (mut sum, mut weighed) = (0_u32, 0_u32);
+            let (mut sum, mut weighed) = (0_u32, 0_i32);
             for (byte, weight) in sixteen.iter().zip(WEIGHTS) {
                 sum += u32::from(*byte);
-                weighed += u32::from(*byte) * weight;
+                weighed += i32::from(i16::from(*byte)) * i32::from(weight);
             }
-            b += 16 * a + weighed;
+            b += 16 * a + weighed as u32;
             a += sum;
         }
         for byte in rest {
@@ -286,7 +320,7 @@ pub fn adler(bytes: &[u8]) -> u32 {
     b << 16 | a
 }
 
-const WEIGHTS: [u32; 16] = [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
+const WEIGHTS: [i16; 16] = [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
 
 #[cfg(test)]
 mod tests {

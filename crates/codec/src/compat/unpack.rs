@@ -1,7 +1,7 @@
 //! Makes blocks of datagrams.
 
 use super::{Config, ConfigError, Effort, Layer, Rebuild, Refused, body::Press, deflate::Deflater};
-use super::{pack::Steps, pack::transforms, quantize::rebuild, transform::Transform};
+use super::{pack::Steps, pack::transforms, quantize::rebuild, quantize::whole, transform::Transform};
 
 /// Makes blocks of datagrams, in two steps: reading one works in any order and says whether it is good; rendering is done in
 /// the order of the blocks, since overlapped layers need a block's neighbours.
@@ -67,8 +67,11 @@ impl Unpacker {
         let how = self.config.rebuild;
         for (channel, signal) in self.signals.iter_mut().enumerate() {
             let frames = values.as_chunks::<2>().0.iter();
-            for ((x, frame), step) in self.bands.iter_mut().zip(frames).zip(self.steps.of_bins()) {
-                *x = rebuild(frame[channel], *step, how);
+            let places = self.bands.iter_mut().zip(frames).zip(self.steps.of_bins());
+            match (how, channel) {
+                (Rebuild::Centre, 0) => fill(places, |frame| frame[0], Rebuild::Centre),
+                (Rebuild::Centre, _) => fill(places, |frame| frame[1], Rebuild::Centre),
+                (Rebuild::Edge, _) => fill(places, |frame| frame[channel], Rebuild::Edge),
             }
             match self.transforms.get_mut(channel) {
                 Some(transform) => transform.synthesize(&self.bands, signal),
@@ -79,9 +82,19 @@ impl Unpacker {
         let [firsts, seconds] = &self.signals;
         for ((first, second), out) in firsts.iter().zip(seconds).zip(out.as_chunks_mut::<2>().0) {
             let frame = [*first, *second];
-            let frame = if edge { frame.map(|x| f64::from(x as i32)) } else { frame };
-            let cut = |x: f64| if edge { x as i32 } else { (x + 0.5_f64.copysign(x)) as i32 };
+            let frame = if edge { frame.map(|x| f64::from(whole(x))) } else { frame };
+            let cut = |x: f64| if edge { whole(x) } else { whole(x + 0.5_f64.copysign(x)) };
             *out = stereo.synthesize(frame).map(cut);
         }
     }
+}
+
+/// Puts coefficients into their bins. (A loop for each way, so that several are done at once.)
+#[inline(always)]
+fn fill<'a>(
+    places: impl Iterator<Item = ((&'a mut f64, &'a [i32; 2]), &'a f64)>,
+    integer: impl Fn(&[i32; 2]) -> i32,
+    how: Rebuild,
+) {
+    places.for_each(|((x, frame), step)| *x = rebuild(integer(frame), *step, how));
 }
