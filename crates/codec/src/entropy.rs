@@ -259,6 +259,11 @@ impl<const N: usize> Default for Mixer<N> {
     }
 }
 
+/// The probability of 65536 that has a logarithm of odds of `domain` / 256, -2048 to 2047.
+pub fn logistic(domain: i32) -> u16 {
+    TABLES.squash[(domain + 2_048) as usize & 4_095]
+}
+
 /// Meetings after which a cell no longer learns more slowly.
 const MOST: u8 = 60;
 

@@ -8,7 +8,7 @@ mod lattice;
 mod learner;
 
 use crate::entropy::{Cell, Coder, Decoder as Unsaid, Encoder as Said};
-use crate::spectrum::Spectrum;
+use crate::spectrum::{Kind, Spectrum};
 use lattice::{Lattice, MOST};
 use learner::Learner;
 
@@ -123,7 +123,7 @@ impl Encoder {
             let bits = |pair: &[usize; 2]| self.told[pair[0]].bits + self.told[pair[1]].bits;
             let best = (0..4).min_by(|a, b| bits(&PAIRS[*a]).total_cmp(&bits(&PAIRS[*b]))).unwrap_or(0);
             coder.raw(best as u32, 2);
-            self.core.spectrum.reset();
+            self.core.spectrum.reset(Kind::Series);
             for (channel, which) in PAIRS[best].into_iter().enumerate() {
                 self.channel(&mut coder, channel, which);
             }
@@ -187,7 +187,7 @@ impl Decoder {
         }
         let dropped = coder.raw(0, 4);
         let pair = PAIRS[coder.raw(0, 2) as usize];
-        self.core.spectrum.reset();
+        self.core.spectrum.reset(Kind::Series);
         for channel in 0..2 {
             let mut told = Told::NOTHING;
             told.code(&mut coder);

@@ -12,7 +12,7 @@ mod image;
 
 use crate::entropy::{Cell, Coder, Decoder as Unsaid, Encoder as Said};
 use crate::lapped::{Lapped, Layout, Onset};
-use crate::spectrum::Spectrum;
+use crate::spectrum::{Kind, Spectrum};
 use bands::{BANDS, code_loudness, edges, loudness, rms_of, shaped_step};
 use image::Image;
 
@@ -74,6 +74,8 @@ struct Head {
     quieter: [u8; 8],
     image: Image,
     shaped: bool,
+    /// How much of what is missing is made up as noise, the place in [`FILLINGS`].
+    filling: u8,
     louds: [[u8; BANDS]; 2],
 }
 
@@ -178,6 +180,7 @@ impl Encoder {
     fn fit(&mut self, bytes: usize) {
         self.best.clear();
         self.said.shaped = true;
+        self.said.filling = filling_for((8 * bytes) as f32 / self.frames as f32);
         let (mut low, mut high) = (0_u8, LAST + 1); // too fine below, surely fits above
         let mut wanted = (bytes * 8) as f32 * AIM;
         for tries in 0..5 {
@@ -308,6 +311,7 @@ impl Decoder {
 
     fn rebuild(&mut self, channel: usize, head: &Head) {
         let (quantized, bins) = (&self.body.quantized[channel], &mut self.bins[channel]);
+        let filling = FILLINGS[usize::from(head.filling & 3)];
         for (band, edge) in self.body.edges.windows(2).enumerate() {
             let (quantized, bins) = (&quantized[edge[0]..edge[1]], &mut bins[edge[0]..edge[1]]);
             let step = head.step(channel, band);
@@ -322,7 +326,7 @@ impl Decoder {
                 continue;
             }
             let missing = (rms_of(loud).powi(2) * bins.len() as f32 - there).max(0.0);
-            let level = (missing / nothing.max(1) as f32).sqrt().min(0.45 * step) * 1.732;
+            let level = (missing / nothing.max(1) as f32).sqrt().min(0.45 * step) * 1.732 * filling;
             for (_, x) in quantized.iter().zip(bins).filter(|(k, _)| **k == 0) {
                 self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 *x = level * ((self.noise >> 8) as f32 / (1 << 23) as f32 - 1.0);
@@ -370,6 +374,7 @@ impl Head {
         self.image.code(coder);
         self.shaped = coder.code(self.shaped, 40_000);
         if self.shaped {
+            self.filling = coder.raw(self.filling.into(), 2) as u8 & 3;
             code_loudness(coder, &mut self.louds, bands);
         }
     }
@@ -386,7 +391,8 @@ impl Body {
 
     /// Says or finds the coefficients, band by band.
     fn code(&mut self, coder: &mut impl Coder, head: &Head) {
-        self.spectrum.reset_for(head.shaped);
+        let short = self.quantized[0].len() < 480;
+        self.spectrum.reset(Kind::Lapped { loudness: head.shaped, short });
         let mut any = [Cell::new(1 << 15); 2 * 24];
         let [first, second] = &mut self.quantized;
         for channel in 0..2 {
@@ -432,6 +438,18 @@ fn thought(place: usize) -> f32 {
 const THOUGHTS: usize = 512;
 /// Where in a budget a packet is aimed at: between too long and so short that another try is worth its time.
 const AIM: f32 = 0.955;
+
+/// How much noise is made up of what is missing where coefficients became nothing.
+const FILLINGS: [f32; 4] = [1.0, 0.6, 0.3, 0.0];
+
+/// Which of [`FILLINGS`] is heard as best at so many bits a frame: where few coefficients are told, all that is missing is filled; where most
+/// are, noise only adds to what they are wrong by. (None at all was never the best, up to 128 kbit/s.)
+fn filling_for(bits: f32) -> u8 {
+    FULL_UNTIL.iter().filter(|until| bits >= **until).count() as u8
+}
+
+/// Bits a frame from which on lesser fillings are better: about 40 and 80 kbit/s at 44,100 frames a second.
+const FULL_UNTIL: [f32; 2] = [0.9, 1.8];
 
 /// Steps of 3 dB an octave of power, less than all of it: a quiet part is told more coarsely beside a loud one.
 const LEVEL: f32 = 0.7;

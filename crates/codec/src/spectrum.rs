@@ -1,7 +1,8 @@
 //! Codes the quantized coefficients of a block: their sizes by what their neighbours are like, their signs as they are.
 
-use crate::entropy::{Cell, Coder, Mixer};
+use crate::entropy::{Cell, Coder, Mixer, logistic};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Six opinions about each decision.
 const OPINIONS: usize = 6;
@@ -10,11 +11,26 @@ const CONTEXTS: usize = 64;
 /// Decisions of one size: whether it is more than 0, 1, 2 …
 const NODES: usize = 18;
 
+/// What is told, and so what is expected of it before anything of it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Coefficients of lapped transforms; whether hints tell how loud their bands are, or just which bands they are, and whether the
+    /// blocks are short.
+    Lapped {
+        /// It is told how loud bands are.
+        loudness: bool,
+        /// Blocks of fewer than 480 frames.
+        short: bool,
+    },
+    /// Octaves of wavelets.
+    Octaves,
+    /// Samples one after the other.
+    Series,
+}
+
 /// A model of coefficients. It is begun anew for every block, so that each can be read alone.
 #[derive(Clone, Debug)]
 pub struct Spectrum {
-    /// Two beginnings: of values whose loudness is told, and of others.
-    fresh: [Box<Cells>; 2],
     cells: Box<Cells>,
     mixers: [[Mixer<OPINIONS>; NODES]; 3],
     tail: [Cell; 32],
@@ -50,19 +66,13 @@ impl Run {
 impl Spectrum {
     /// A model that knows only what spectra are like.
     pub fn new() -> Spectrum {
-        let fresh = [beginning(false), beginning(true)];
-        let (cells, cell) = (fresh[0].clone(), Cell::new(1 << 15));
-        Spectrum { fresh, cells, mixers: [[Mixer::new(); NODES]; 3], tail: [cell; 32], low: [cell; 32] }
+        let (cells, cell) = (Kind::Series.fresh().clone(), Cell::new(1 << 15));
+        Spectrum { cells, mixers: [[Mixer::new(); NODES]; 3], tail: [cell; 32], low: [cell; 32] }
     }
 
     /// Forgets the last block.
-    pub fn reset(&mut self) {
-        self.reset_for(false);
-    }
-
-    /// The same; whether hints will tell how loud bands are, or just which bands they are.
-    pub fn reset_for(&mut self, loudness: bool) {
-        self.cells.clone_from(&self.fresh[usize::from(loudness)]);
+    pub fn reset(&mut self, kind: Kind) {
+        self.cells.clone_from(kind.fresh());
         self.mixers = [[Mixer::new(); NODES]; 3];
         (self.tail, self.low) = ([Cell::new(1 << 15); 32], [Cell::new(1 << 15); 32]);
     }
@@ -97,7 +107,7 @@ impl Spectrum {
         ends: [u8; 2],
         levels: u32,
     ) {
-        self.reset();
+        self.reset(Kind::Octaves);
         let coarsest = first.len() >> levels;
         let end = |which: usize| usize::from(ends[which]) * first.len() / 64;
         let (first_end, second_end) = (end(0), end(1));
@@ -225,18 +235,43 @@ impl Default for Spectrum {
     }
 }
 
-/// Cells that have met nothing.
-fn beginning(loudness: bool) -> Box<Cells> {
+impl Kind {
+    /// Cells that have met nothing of a block.
+    fn fresh(self) -> &'static Box<Cells> {
+        static FRESH: LazyLock<[Box<Cells>; 6]> = LazyLock::new(|| {
+            let trained = PRIORS.as_chunks::<{ OPINIONS * CONTEXTS * NODES }>().0;
+            std::array::from_fn(|kind| trained.get(kind).map_or_else(series, |priors| beginning(priors)))
+        });
+        &FRESH[match self {
+            Kind::Lapped { loudness, short } => 2 * usize::from(loudness) + usize::from(short),
+            Kind::Octaves => 4,
+            Kind::Series => 5,
+        }]
+    }
+}
+
+/// What each decision was in other sounds, for each kind but the last: the logarithm of its odds in sixteenths, from -128 on.
+static PRIORS: &[u8; 5 * OPINIONS * CONTEXTS * NODES] = include_bytes!("spectrum/priors.bin");
+
+fn beginning(priors: &[u8; OPINIONS * CONTEXTS * NODES]) -> Box<Cells> {
+    let mut fresh = Box::new([[[Cell::new(1 << 15); NODES]; CONTEXTS]; OPINIONS]);
+    let cells = fresh.as_flattened_mut().as_flattened_mut();
+    for (cell, prior) in cells.iter_mut().zip(priors) {
+        *cell = Cell::known(logistic(16 * (i32::from(*prior) - 128)), 10);
+    }
+    fresh
+}
+
+/// Of samples nothing was counted: neighbours are followed by sizes of a geometric distribution with about their mean.
+fn series() -> Box<Cells> {
     let mut fresh = Box::new([[[Cell::new(1 << 15); NODES]; CONTEXTS]; OPINIONS]);
     for (opinion, contexts) in fresh.iter_mut().enumerate() {
         for (context, nodes) in contexts.iter_mut().enumerate() {
-            // neighbours of this size are followed by coefficients of a geometric distribution with about that mean
             let mean = match opinion {
                 0 => unbucket(context as u32) / 3.0,
                 1 => unbucket(context as u32) / 10.0,
                 2 => unbucket(context as u32) / 8.0,
                 3 => unbucket(context as u32) / 4.0,
-                4 if loudness => place_mean(context / 2),
                 _ => 0.7,
             };
             let mean = mean * 0.9 + 0.06;
@@ -254,19 +289,6 @@ fn beginning(loudness: bool) -> Box<Cells> {
 fn around(values: &[i32], k: usize) -> u32 {
     let at = |k: usize| values.get(k).map_or(0, |x| x.unsigned_abs().min(1 << 20));
     at(k.wrapping_sub(1)) + 2 * at(k) + at(k + 1)
-}
-
-/// About what the sizes in a band of such a hint are.
-fn place_mean(hint: usize) -> f64 {
-    // 1.5 dB a hint, and 12 is a root of the mean square of one step
-    const QUARTERS: [f64; 4] = [1.0, 1.189, 1.414, 1.682];
-    let octaves = hint as i32 / 4 - 3;
-    if hint >= 31 {
-        0.7
-    } else {
-        0.6 * QUARTERS[hint % 4]
-            * if octaves < 0 { 1.0 / f64::from(1 << -octaves) } else { f64::from(1 << octaves) }
-    }
 }
 
 /// Sizes on a scale that grows coarser: four steps an octave from 8 on.
@@ -308,7 +330,7 @@ mod tests {
             spectrum.code(&mut encoder, &mut mid.clone(), None);
             spectrum.code(&mut encoder, &mut side.clone(), Some(&mid));
             encoder.finish();
-            spectrum.reset();
+            spectrum.reset(Kind::Series);
             let (mut first, mut second) = (vec![0; 500], vec![0; 500]);
             let mut decoder = Decoder::new(&bytes);
             spectrum.code(&mut decoder, &mut first, None);

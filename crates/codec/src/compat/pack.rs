@@ -1,9 +1,6 @@
 //! Makes datagrams of blocks.
 
-use super::{
-    Config, ConfigError, Layer, body::Press, deflate::Deflater, quantize::quantize, quantize::whole,
-    transform,
-};
+use super::{Config, ConfigError, Layer, body::Press, deflate::Deflater, quantize::quantize, transform};
 use super::{Dwt, Wpt, hearing_steps, transform::Transform};
 
 /// Makes datagrams of blocks, in order.

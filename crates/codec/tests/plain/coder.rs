@@ -73,7 +73,7 @@ impl Chance {
 }
 
 /// A probability of 65536 where the logistic function of `domain` / 256 is.
-fn squash(domain: i64) -> i64 {
+pub fn squash(domain: i64) -> i64 {
     let p = |x: f64| 65_536.0 / (1.0 + (-x / 256.0).exp());
     // below the middle it is what is left of the other side
     let p = if domain >= 0 { p(domain as f64).floor() } else { 65_536.0 - p(-domain as f64).floor() };

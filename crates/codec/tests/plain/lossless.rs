@@ -17,7 +17,7 @@ pub fn decode(packet: &[u8], frames: usize) -> [Vec<i64>; 2] {
         return [vec![0; frames], vec![0; frames]];
     }
     let (dropped, pair) = (finder.number(4), finder.number(2));
-    let mut spectrum = Spectrum::new(false);
+    let mut spectrum = Spectrum::of_samples();
     let (mut residues, mut signals) = (vec![], vec![]);
     for channel in 0..2 {
         let told = Told::find(&mut finder);

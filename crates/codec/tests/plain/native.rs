@@ -27,6 +27,7 @@ struct Head {
     quieter: Vec<i64>,
     angles: [i64; 4],
     shaped: bool,
+    filling: usize,
     louds: [Vec<i64>; 2],
 }
 
@@ -74,7 +75,9 @@ impl Decoder {
             let there: f64 = told_bins.clone().map(|x| x * x).sum();
             let nothing = told.iter().filter(|k| **k == 0).count();
             let power = 2_f64.powi(loud as i32 - 1) * told.len() as f64;
-            let level = ((power - there).max(0.0) / nothing.max(1) as f64).sqrt().min(0.45 * step) * 1.732;
+            let level = ((power - there).max(0.0) / nothing.max(1) as f64).sqrt().min(0.45 * step)
+                * 1.732
+                * [1.0, 0.6, 0.3, 0.0][head.filling];
             for x in told_bins {
                 let fill = x == 0.0 && loud > 0;
                 if fill {
@@ -135,7 +138,7 @@ impl Decoder {
 
 /// The integers of both channels.
 fn coefficients(finder: &mut Finder<'_>, head: &Head, edges: &[usize], frames: usize) -> [Vec<i64>; 2] {
-    let mut spectrum = Spectrum::new(head.shaped);
+    let mut spectrum = Spectrum::trained(2 * usize::from(head.shaped) + usize::from(frames < 480));
     let mut any = vec![Chance::new(32_768, 0); 48];
     let mut found: [Vec<i64>; 2] = [Vec::new(), Vec::new()];
     for channel in 0..2 {
@@ -176,6 +179,7 @@ impl Head {
             (1..4).for_each(|range| angles[range] = finder.number(6));
         }
         let shaped = finder.decide(40_000);
+        let filling = if shaped { finder.number(2) as usize } else { 0 };
         let mut louds = [vec![], vec![]];
         if shaped {
             let mut chances = vec![vec![Chance::new(32_768, 0); 18]; 3];
@@ -191,7 +195,7 @@ impl Head {
                 louds[1].push(second);
             }
         }
-        Head { code, short, split, quieter, angles, shaped, louds }
+        Head { code, short, split, quieter, angles, shaped, filling, louds }
     }
 
     fn step(&self, loud: i64) -> f64 {

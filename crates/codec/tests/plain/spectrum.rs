@@ -1,6 +1,9 @@
 //! Coefficients from decisions, as their description has it.
 
-use super::coder::{Chance, Finder, Mixer};
+use super::coder::{Chance, Finder, Mixer, squash};
+
+/// Part of the description.
+const PRIORS: &[u8] = include_bytes!("../../src/spectrum/priors.bin");
 
 const NODES: usize = 18;
 
@@ -49,13 +52,6 @@ fn unbucket(bucket: usize) -> f64 {
     2_f64.powi(octave.min(24) as i32) * (1.125 + quarter as f64 / 4.0)
 }
 
-/// About what sizes are in a band of a hint: 1.5 dB each, one step at twelve.
-fn of_hint(hint: usize) -> f64 {
-    // the quarters as they are written in the description
-    let quarter = [1.0, 1.189, 1.414, 1.682][hint % 4];
-    if hint >= 31 { 0.7 } else { 0.6 * quarter * 2_f64.powi(hint as i32 / 4 - 3) }
-}
-
 /// Four times the mean size at a place and beside it.
 pub fn around(values: &[i64], k: usize) -> i64 {
     let at = |k: Option<usize>| k.and_then(|k| values.get(k)).map_or(0, |x| x.abs().min(1 << 20));
@@ -63,19 +59,30 @@ pub fn around(values: &[i64], k: usize) -> i64 {
 }
 
 impl Spectrum {
-    pub fn new(with_loudness: bool) -> Spectrum {
-        let chance = |opinion: usize, context: usize, node: usize| {
+    /// What is known of samples before anything of them is.
+    pub fn of_samples() -> Spectrum {
+        Spectrum::from(|opinion: usize, context: usize, node: usize| {
             let mean = match opinion {
                 0 => unbucket(context) / 3.0,
                 1 => unbucket(context) / 10.0,
                 2 => unbucket(context) / 8.0,
                 3 => unbucket(context) / 4.0,
-                4 if with_loudness => of_hint(context / 2),
                 _ => 0.7,
             };
             let mean = (mean * 0.9 + 0.06) * if node < 3 { 1.0 } else { 1.15 };
             Chance::new((mean / (1.0 + mean) * 65_536.0).clamp(600.0, 63_000.0) as i64, 10)
-        };
+        })
+    }
+
+    /// What the kept table knows of coefficients of a kind.
+    pub fn trained(kind: usize) -> Spectrum {
+        Spectrum::from(|opinion: usize, context: usize, node: usize| {
+            let odds = PRIORS[((kind * 6 + opinion) * 64 + context) * NODES + node];
+            Chance::new(squash((i64::from(odds) - 128) * 16), 10)
+        })
+    }
+
+    fn from(chance: impl Fn(usize, usize, usize) -> Chance) -> Spectrum {
         let context = |o: usize, c: usize| (0..NODES).map(|n| chance(o, c, n)).collect();
         Spectrum {
             chances: (0..6).map(|o| (0..64).map(|c| context(o, c)).collect()).collect(),

@@ -10,7 +10,7 @@ pub fn decode(packet: &[u8], frames: usize) -> (i64, [Vec<i64>; 2]) {
         (3..=6).rev().find(|levels| frames % (1 << levels) == 0 && 10 << levels <= frames).unwrap_or(0);
     let coarsest = frames >> levels;
     let mut finder = Finder::new(&packet[4..]);
-    let mut spectrum = Spectrum::new(false);
+    let mut spectrum = Spectrum::trained(4);
     let mut found: [Vec<i64>; 2] = [Vec::new(), Vec::new()];
     for channel in 0..2 {
         let end = usize::from(packet[2 + channel]) * frames / 64;

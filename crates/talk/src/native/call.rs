@@ -489,4 +489,4 @@ const MOST_BITS: f64 = 320_000.0;
 const SLEPT: f64 = 0.4;
 const EVENTS: usize = 32;
 /// Of what is in datagrams.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
