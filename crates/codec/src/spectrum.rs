@@ -66,13 +66,13 @@ impl Run {
 impl Spectrum {
     /// A model that knows only what spectra are like.
     pub fn new() -> Spectrum {
-        let (cells, cell) = (Kind::Series.fresh().clone(), Cell::new(1 << 15));
+        let (cells, cell) = (Box::new(*Kind::Series.fresh()), Cell::new(1 << 15));
         Spectrum { cells, mixers: [[Mixer::new(); NODES]; 3], tail: [cell; 32], low: [cell; 32] }
     }
 
     /// Forgets the last block.
     pub fn reset(&mut self, kind: Kind) {
-        self.cells.clone_from(kind.fresh());
+        *self.cells = *kind.fresh();
         self.mixers = [[Mixer::new(); NODES]; 3];
         (self.tail, self.low) = ([Cell::new(1 << 15); 32], [Cell::new(1 << 15); 32]);
     }
@@ -237,10 +237,10 @@ impl Default for Spectrum {
 
 impl Kind {
     /// Cells that have met nothing of a block.
-    fn fresh(self) -> &'static Box<Cells> {
+    fn fresh(self) -> &'static Cells {
         static FRESH: LazyLock<[Box<Cells>; 6]> = LazyLock::new(|| {
             let trained = PRIORS.as_chunks::<{ OPINIONS * CONTEXTS * NODES }>().0;
-            std::array::from_fn(|kind| trained.get(kind).map_or_else(series, |priors| beginning(priors)))
+            std::array::from_fn(|kind| trained.get(kind).map_or_else(series, beginning))
         });
         &FRESH[match self {
             Kind::Lapped { loudness, short } => 2 * usize::from(loudness) + usize::from(short),
