@@ -115,9 +115,8 @@ pub struct Neighbor {
     pub gives: usize,
     /// How many it gets.
     pub gets: usize,
-    /// Chunks that it got less those that it gave, on the old wires.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub debt: Option<i64>,
+    /// Chunks that it got less those that it gave.
+    pub debt: i64,
 }
 
 impl Member {
@@ -185,7 +184,7 @@ impl Member {
                     endpoint,
                     gives: links.gives,
                     gets: links.gets,
-                    debt: None,
+                    debt: links.debt,
                 };
                 let team = peer.neighbors().into_iter().map(neighbor).collect();
                 let children = peer.children();
@@ -198,7 +197,7 @@ impl Member {
 
 fn debtors(peer: &levada_swarm::Peer) -> Vec<Neighbor> {
     let Some(dbs) = peer.dbs() else { return Vec::new() };
-    let debt = |endpoint| Some(dbs.debts().of(endpoint));
+    let debt = |endpoint| dbs.debts().of(endpoint);
     dbs.team().map(|endpoint| Neighbor { endpoint, gives: 0, gets: 0, debt: debt(endpoint) }).collect()
 }
 

@@ -53,7 +53,7 @@ pub struct Eye {
 impl Eye {
     /// What there is to see of a splitter's team now.
     pub fn see(&mut self, title: &str, stats: &dealer::Stats, now: Instant) -> View {
-        let columns = vec!["peer", "", "", "upload", "lag", "lost"];
+        let columns = vec!["peer", "", "", "upload", "lag", "lost", "owes"];
         let peers = match stats {
             dealer::Stats::Old { members, .. } => members.iter().map(Peer::of_old).collect(),
             dealer::Stats::Native { members, .. } => {
@@ -75,6 +75,7 @@ impl Eye {
                             self.rate(member.endpoint, member.sent_bytes, now),
                             member.lag_ms.map_or("–".into(), |lag| format!("{lag} ms")),
                             member.lost.to_string(),
+                            member.debt.to_string(),
                         ],
                     })
                     .collect();
@@ -92,8 +93,8 @@ impl Eye {
         let part = |count: usize| if count == 0 { "–".into() } else { format!("{count} stripes") };
         let is_native = matches!(stats, member::Stats::Native { .. });
         let cells = |neighbor: &member::Neighbor| match is_native {
-            true => vec![part(neighbor.gives), part(neighbor.gets), "–".into()],
-            false => vec!["its own".into(), "our own".into(), neighbor.debt.unwrap_or(0).to_string()],
+            true => vec![part(neighbor.gives), part(neighbor.gets), neighbor.debt.to_string()],
+            false => vec!["its own".into(), "our own".into(), neighbor.debt.to_string()],
         };
         let peers = stats.team().iter().map(|neighbor| Peer {
             endpoint: neighbor.endpoint.to_string(),
@@ -130,6 +131,7 @@ impl Peer {
                 "–".into(),
                 "–".into(),
                 member.losses.to_string(),
+                "–".into(),
             ],
         }
     }
@@ -217,7 +219,7 @@ fn draw(view: &View, frame: &mut Frame<'_>) {
         let first = [(at + 1).to_string(), peer.endpoint.clone()];
         Row::new(first.into_iter().chain(peer.cells.iter().cloned())).style(style)
     });
-    let widths = [3, 22, 12, 12, 12, 9, 6].map(Constraint::Length);
+    let widths = [3, 21, 11, 11, 12, 8, 6, 5].map(Constraint::Length);
     let header = Row::new(std::iter::once("").chain(view.columns.iter().copied()));
     let header = header.style(Style::new().add_modifier(Modifier::BOLD));
     frame.render_widget(Table::new(rows, widths).header(header), right);
@@ -300,6 +302,7 @@ mod tests {
             sent_bytes,
             lost: 4,
             lag_ms: Some(77),
+            debt: if port == 1 { 3 } else { 0 },
         };
         let stats = |sent| dealer::Stats::Native {
             splitter: Counts { peers: 2, ..Counts::default() },
@@ -320,6 +323,8 @@ mod tests {
                 "gives to 3",
                 "1000 kbit/s",
                 "77 ms",
+                "owes",
+                "4     3",
                 "2 peers",
             ],
         );
@@ -337,17 +342,20 @@ mod tests {
             peer: native::peer::Stats { sent_bytes, played: 9, lost: 1, ..Default::default() },
             children: 4,
             quic: None,
-            team: vec![neighbor(1, 3, 0, None), neighbor(2, 0, 4, None)],
+            team: vec![neighbor(1, 3, 0, -250), neighbor(2, 0, 4, 331)],
         };
         let (mut eye, now) = (Eye::default(), Instant::now());
         eye.see_member("me", 1, &native(0), now);
         let view = eye.see_member("peer of tea", 1, &native(250_000), now + Duration::from_secs(1));
-        shows(&view, &["peer of tea", "10.0.0.2:2", "3 stripes", "4 stripes", "2000 kbit/s", "1 lost"]);
+        shows(
+            &view,
+            &["peer of tea", "10.0.0.2:2", "3 stripes", "4 stripes", "2000 kbit/s", "1 lost", "-250", "331"],
+        );
         let stats = peer::Stats { played: 9, ..peer::Stats::default() };
         let old = member::Stats::Old {
             peer: stats,
             complaints: 0,
-            team: vec![neighbor(7, 0, 0, Some(-12)), neighbor(8, 0, 0, Some(5))],
+            team: vec![neighbor(7, 0, 0, -12), neighbor(8, 0, 0, 5)],
         };
         shows(&eye.see_member("old", 0, &old, now), &["10.0.0.2:7", "owes", "-12", "9 played"]);
     }

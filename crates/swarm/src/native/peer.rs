@@ -348,7 +348,7 @@ impl Peer {
         if self.config.conduct == Conduct::FreeRider {
             return;
         }
-        let children: Vec<_> = self.children.of(now, stripe).filter(|child| *child != from).collect();
+        let children = self.children.give(now, stripe, from);
         if children.is_empty() {
             return;
         }

@@ -23,11 +23,13 @@ pub(super) struct Stripe {
     pub(super) fresh: bool,
     /// Forged chunks from the parent.
     forged: u32,
+    /// Chunks that came from the parent.
+    pub(super) got: u64,
 }
 
 impl Stripe {
     pub(super) fn new(now: Instant) -> Stripe {
-        Stripe { told: None, parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0 }
+        Stripe { told: None, parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0, got: 0 }
     }
 
     /// The same from another parent, which is not there yet.
@@ -47,6 +49,7 @@ impl Stripe {
             return None;
         }
         (self.heard, self.fresh) = (now, false);
+        self.got += 1;
         self.late = (self.late - self.late / 8).max(highest.saturating_sub(number));
         let before = self.newest;
         self.newest = Some(before.map_or(number, |before| before.max(number)));
@@ -99,6 +102,8 @@ struct Child {
     has_backlog: bool,
     /// Whether it has the stripe from elsewhere at present.
     muted: bool,
+    /// Chunks that it was given.
+    given: u64,
 }
 
 impl Children {
@@ -132,7 +137,10 @@ impl Children {
     }
 
     pub(super) fn add(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: Ticket) {
-        self.0.insert((stripe, child), Child { heard: now, ticket, has_backlog: false, muted: false });
+        self.0.insert(
+            (stripe, child),
+            Child { heard: now, ticket, has_backlog: false, muted: false, given: 0 },
+        );
     }
 
     /// Whether a child may be given what came before it: once.
@@ -145,15 +153,23 @@ impl Children {
         self.0.remove(&(stripe, child));
     }
 
-    pub(super) fn of(&self, now: Instant, stripe: u8) -> impl Iterator<Item = SocketAddr> + '_ {
+    /// Those who are to be given a chunk of a stripe that came from `from`: it is counted as given.
+    pub(super) fn give(&mut self, now: Instant, stripe: u8, from: SocketAddr) -> Vec<SocketAddr> {
         let first = (stripe, SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
-        let children = self.0.range(first..).take_while(move |((found, _), _)| *found == stripe);
-        children.filter(move |(_, child)| child.lives(now) && !child.muted).map(|((_, child), _)| *child)
+        let children = self.0.range_mut(first..).take_while(|((found, _), _)| *found == stripe);
+        let wants = |child: &Child| child.lives(now) && !child.muted;
+        let wanting = children.filter(|((_, at), child)| *at != from && wants(child));
+        wanting
+            .map(|((_, at), child)| {
+                child.given += 1;
+                *at
+            })
+            .collect()
     }
 
-    /// All of them, each as often as it has a stripe.
-    pub(super) fn all(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.0.keys().map(|(_, child)| *child)
+    /// All of them, each as often as it has a stripe, and the chunks that it was given of that.
+    pub(super) fn all(&self) -> impl Iterator<Item = (SocketAddr, u64)> + '_ {
+        self.0.iter().map(|((_, at), child)| (*at, child.given))
     }
 
     pub(super) fn has(&self, now: Instant, child: SocketAddr) -> bool {

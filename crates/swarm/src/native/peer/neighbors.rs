@@ -11,16 +11,23 @@ pub struct Links {
     pub gives: usize,
     /// How many it gets.
     pub gets: usize,
+    /// Chunks that it got less those that it gave (P2PSP's D), since it is a neighbour in these stripes.
+    pub debt: i64,
 }
 
 impl Peer {
     /// Its neighbours, the splitter among them where that feeds it.
     pub fn neighbors(&self) -> BTreeMap<SocketAddr, Links> {
         let mut found = BTreeMap::<_, Links>::new();
-        for (parent, _) in self.stripes.iter().filter_map(|stripe| stripe.parent) {
-            found.entry(parent).or_default().gives += 1;
+        for stripe in &self.stripes {
+            let Some((parent, _)) = stripe.parent else { continue };
+            let links = found.entry(parent).or_default();
+            (links.gives, links.debt) = (links.gives + 1, links.debt - stripe.got as i64);
         }
-        self.children.all().for_each(|child| found.entry(child).or_default().gets += 1);
+        for (child, given) in self.children.all() {
+            let links = found.entry(child).or_default();
+            (links.gets, links.debt) = (links.gets + 1, links.debt + given as i64);
+        }
         found
     }
 

@@ -35,6 +35,9 @@ pub struct Member {
     pub lost: u64,
     /// How old the newest chunk was that it had played when it last said so, in milliseconds.
     pub lag_ms: Option<u64>,
+    /// How many complaints of those whom it feeds stand against it, 0 to 4; each halves how many it may feed, and with
+    /// four it feeds nobody. One is forgiven after the other.
+    pub debt: u32,
 }
 
 /// What a member said of itself, and how late it was.
@@ -101,6 +104,7 @@ impl Splitter {
                     sent_bytes: member.said.report.sent_bytes,
                     lost: member.said.report.lost,
                     lag_ms: member.said.lag.map(|lag| lag.as_millis() as u64),
+                    debt: self.trust.owes(*endpoint),
                 }
             })
             .collect();

@@ -140,10 +140,15 @@ impl Trust {
 
     /// How many children a member with so many places may have.
     fn allowed(&self, member: SocketAddr, slots: usize) -> usize {
-        match self.debts.get(&member).map_or(0, |debt| debt.owes) {
+        match self.owes(member) {
             MOST_OWED.. => 0,
             owes => (slots >> owes).max(slots.min(1)),
         }
+    }
+
+    /// How many complaints stand against a member.
+    pub(super) fn owes(&self, member: SocketAddr) -> u32 {
+        self.debts.get(&member).map_or(0, |debt| debt.owes)
     }
 
     /// Forgives who is to be forgiven something; those.
