@@ -49,6 +49,9 @@ function reload() {
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
     const playing = new Map(cards().filter(isPlaying).map((card) => [card.dataset.name, card]));
+    const open = document.querySelectorAll("details.team[open]");
+    const teams = new Set([...open].map((details) => details.dataset.team));
+    for (const details of fresh.querySelectorAll("details.team")) details.open = teams.has(details.dataset.team);
     for (const card of fresh.querySelectorAll(".mount")) {
       const old = playing.get(card.dataset.name);
       if (old) card.replaceWith(old);

@@ -12,6 +12,7 @@ mod simulate;
 mod splitter;
 pub mod stay;
 pub mod token;
+mod told;
 mod tracker;
 mod view;
 pub mod wire;

@@ -8,6 +8,7 @@ mod mount;
 mod record;
 mod rooms;
 mod secret;
+mod team;
 
 pub use check::Finding;
 pub use diff::Change;
@@ -15,6 +16,7 @@ pub use mount::{HookAuth, MountConfig, MountHooks, MountPolicy, StartAt, Takeove
 pub use record::{Keep, RecordConfig, RecordFormat, Rotate};
 pub use rooms::RoomsConfig;
 pub use secret::{Secret, without_password};
+pub use team::Transport;
 
 use crate::MountName;
 use serde::{Deserialize, Serialize};

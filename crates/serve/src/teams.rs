@@ -4,6 +4,7 @@ use crate::MountName;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,10 +13,12 @@ use std::{
 pub struct Teams(Mutex<BTreeMap<MountName, Arc<Team>>>);
 
 /// A team that carries a mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Team {
-    /// Where it is joined: `p2psp://…`.
-    pub address: String,
+    /// Where it is joined; unspecified where that is at every address of this server.
+    pub place: SocketAddr,
+    /// Whether only who has its token is let in.
+    pub private: bool,
     /// Bytes of the stream so far.
     pub fed_bytes: u64,
     /// Bytes that this server sent for it.
@@ -48,8 +51,20 @@ pub struct TeamPeer {
     pub lag_ms: Option<u64>,
     /// Chunks that did not come in time.
     pub lost: u64,
-    /// Chunks that it got from others less those that it gave, where the wire has debts.
-    pub debt: Option<i64>,
+    /// How many complaints of those whom it feeds stand against it, 0 to 4; they are forgiven one by one.
+    pub debt: u32,
+}
+
+impl Team {
+    /// Its address for somebody who knows this server as `host`, which may have a port.
+    pub fn address(&self, host: &str) -> String {
+        if !self.place.ip().is_unspecified() {
+            return format!("p2psp://{}", self.place);
+        }
+        let name =
+            host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(name, _)| name);
+        format!("p2psp://{name}:{}", self.place.port())
+    }
 }
 
 impl Teams {
@@ -70,5 +85,32 @@ impl Teams {
 
     fn map(&self) -> std::sync::MutexGuard<'_, BTreeMap<MountName, Arc<Team>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_team_is_where_the_server_is_known() {
+        let team = |place: &str| Team {
+            place: place.parse().unwrap(),
+            private: false,
+            fed_bytes: 0,
+            sent_bytes: 0,
+            chunks: 0,
+            repaired: 0,
+            peers: Vec::new(),
+        };
+        assert_eq!(team("127.0.0.1:9").address("radio.example:8000"), "p2psp://127.0.0.1:9");
+        for (host, address) in [
+            ("radio.example:8000", "p2psp://radio.example:9"),
+            ("radio.example", "p2psp://radio.example:9"),
+            ("[2001:db8::1]:8000", "p2psp://[2001:db8::1]:9"),
+            ("[2001:db8::1]", "p2psp://[2001:db8::1]:9"),
+        ] {
+            assert_eq!(team("[::]:9").address(host), address);
+        }
     }
 }

@@ -61,7 +61,7 @@ async fn team(caller: Caller, Path(name): Path<String>) -> Response {
         Some(team) => {
             let about =
                 [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-            (about, team::draw(&team).into_string()).into_response()
+            (about, team::draw(&team, &page::host(&caller)).into_string()).into_response()
         }
         None => StatusCode::NO_CONTENT.into_response(),
     }

@@ -64,6 +64,8 @@ pub struct Native {
     pub group_time: Option<Duration>,
     /// How many times the whole stream is sent, at most, to peers whom no other reaches, where it is said.
     pub relays: Option<usize>,
+    /// The most peers, where it is said.
+    pub most_peers: Option<usize>,
 }
 
 /// What happens to it.
@@ -123,7 +125,17 @@ impl Dealer {
     /// # Errors
     /// When the system gives no randomness.
     pub fn native(wanted: Native) -> Result<Dealer> {
-        let Native { secret, standby_of, pass, monitors, announced, encrypts, group_time, relays } = wanted;
+        let Native {
+            secret,
+            standby_of,
+            pass,
+            monitors,
+            announced,
+            encrypts,
+            group_time,
+            relays,
+            most_peers,
+        } = wanted;
         // One key seals chunks and shows who this is.
         let (seal, identity) = (native::Seal::ed25519(&secret), Identity::ed25519(&secret)?);
         let defaults = native::splitter::Config::new(NOWHERE, seal, random()?);
@@ -131,6 +143,7 @@ impl Dealer {
             pass,
             monitors,
             encrypts,
+            most_peers: most_peers.unwrap_or(defaults.most_peers),
             group_time: group_time.unwrap_or(defaults.group_time),
             relays: relays.map_or(defaults.relays, |streams| streams * usize::from(defaults.stripes)),
             ..defaults

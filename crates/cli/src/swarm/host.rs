@@ -1,55 +1,130 @@
 //! Teams of a server's mounts: `swarm = true` on a mount gives it a splitter, and the server's page shows the team.
 
 use super::{
-    dealer::{Dealer, Native, Stats},
+    dealer::{Announced, Dealer, Native, Stats, Told},
     heads::Heads,
     member::random,
     place,
     token::Token,
+    told,
     wire::Wire,
 };
-use crate::output::Console;
+use crate::{output::Console, talk::keyring};
 use anyhow::{Context, Result};
 use levada_channel::Start;
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_serve::{
-    MountName, Station,
+    Mount, MountName, Station,
+    config::Transport,
     teams::{Team, TeamPeer},
 };
+use levada_swarm::{native::Pass, tracker::Announcer};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
+
+/// What a mount's team shall be like. With any other wish it is another team.
+#[derive(Clone, Debug, PartialEq)]
+struct Wish {
+    port: u16,
+    token: Option<String>,
+    transport: Transport,
+    peers: Option<usize>,
+    tracker: Option<String>,
+    channel: String,
+    key: Option<PathBuf>,
+    standby_of: Option<String>,
+}
+
+impl Wish {
+    fn of(mount: &Mount) -> Option<Wish> {
+        let policy = mount.policy();
+        policy.swarm.then(|| Wish {
+            port: policy.swarm_port.unwrap_or(0),
+            token: policy.swarm_token.as_ref().map(|token| token.expose().to_owned()),
+            transport: policy.swarm_transport.unwrap_or_default(),
+            peers: policy.swarm_peers,
+            tracker: policy.swarm_tracker.clone(),
+            channel: policy.swarm_channel.clone().unwrap_or_else(|| mount.name.as_str()[1..].to_owned()),
+            key: policy.swarm_key.clone(),
+            standby_of: policy.swarm_standby_of.clone(),
+        })
+    }
+
+    fn pass(&self) -> Result<Option<Pass>> {
+        Ok(Token::of(self.token.clone()).pass()?)
+    }
+
+    /// Its machine; names are looked up.
+    fn dealer(&self) -> Result<Dealer> {
+        let pass = self.pass()?;
+        let announced = match &self.tracker {
+            None => None,
+            Some(tracker) => {
+                let (tracker, seed) = (place::resolve(tracker)?, u64::from_le_bytes(random()?));
+                let announcer = Announcer::new(Instant::now(), tracker, pass, seed);
+                let most = self.peers.unwrap_or(MOST_BY_TRACKER) as u32;
+                Some(Announced { announcer, channel: self.channel.clone(), most })
+            }
+        };
+        Dealer::native(Native {
+            secret: *keyring::identity(self.key.as_deref())?.bytes(),
+            standby_of: self.standby_of.as_deref().map(place::resolve).transpose()?,
+            pass,
+            announced,
+            encrypts: self.transport == Transport::Quic,
+            most_peers: self.peers,
+            ..Native::default()
+        })
+    }
+}
 
 /// Runs a team for every mount that shall have one, also when the configuration changes, until it is dropped.
 pub async fn run(station: Arc<Station>, console: Console) {
     let mut changes = station.mounts.watch();
-    let mut teams: BTreeMap<MountName, JoinSet<()>> = BTreeMap::new();
+    let mut teams: BTreeMap<MountName, (Wish, JoinSet<()>)> = BTreeMap::new();
     loop {
-        let wanted: Vec<_> = station.mounts.list().into_iter().filter(|mount| mount.policy().swarm).collect();
-        teams.retain(|name, _| wanted.iter().any(|mount| mount.name == *name));
-        for mount in wanted {
-            let policy = mount.policy();
-            let port = policy.swarm_port.unwrap_or(0);
-            let token = Token::of(policy.swarm_token.as_ref().map(|token| token.expose().to_owned()));
-            teams.entry(mount.name.clone()).or_insert_with(|| {
+        let mounts = station.mounts.list().into_iter();
+        let wanted: BTreeMap<_, _> =
+            mounts.filter_map(|mount| Some((mount.name.clone(), Wish::of(&mount)?))).collect();
+        let over = |(name, (is, _)): &(&MountName, &(Wish, JoinSet<()>))| wanted.get(*name) != Some(is);
+        let over: Vec<_> = teams.iter().filter(over).map(|(name, _)| name.clone()).collect();
+        for name in over {
+            if let Some((_, mut task)) = teams.remove(&name) {
+                // The port may be wanted again.
+                task.shutdown().await;
+            }
+        }
+        for (name, wish) in wanted {
+            teams.entry(name.clone()).or_insert_with(|| {
                 let mut task = JoinSet::new();
-                let (station, name) = (station.clone(), mount.name.clone());
-                task.spawn(async move {
-                    if let Err(why) = carry(&station, &name, (port, token), console).await {
-                        console.say(format!("{name} has no team: {why:#}"));
-                    }
-                });
-                task
+                task.spawn(keep_up(station.clone(), name, wish.clone(), console));
+                (wish, task)
             });
         }
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = station.stop.cancelled() => return,
         }
+    }
+}
+
+/// Has a team, again where it cannot be had at first: a port may become free, a name be found.
+async fn keep_up(station: Arc<Station>, name: MountName, wish: Wish, console: Console) {
+    let mut told = None;
+    loop {
+        let Err(why) = carry(&station, &name, &wish, console).await else { return };
+        let why = format!("{name} has no team: {why:#}");
+        if told.as_ref() != Some(&why) {
+            console.say(&why);
+        }
+        told = Some(why);
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -63,29 +138,32 @@ impl Drop for Shown {
 }
 
 /// Deals what the mount's source sends to a team, over as many sources as come.
-async fn carry(
-    station: &Arc<Station>,
-    name: &MountName,
-    (port, token): (u16, Token),
-    console: Console,
-) -> Result<()> {
+async fn carry(station: &Arc<Station>, name: &MountName, wish: &Wish, console: Console) -> Result<()> {
     // The team is reached where listeners are.
     let listen = station.config().http.listen.first().map(SocketAddr::ip);
     let listen = listen.filter(|ip| !ip.is_unspecified());
-    let sockets = place::datagrams(listen, port).with_context(|| format!("cannot listen on port {port}"))?;
-    let native = Native { secret: random()?, pass: token.pass()?, ..Native::default() };
-    let driver = Driver::new(Dealer::native(native)?, sockets);
+    let sockets = place::datagrams(listen, wish.port);
+    let sockets = sockets.with_context(|| format!("cannot listen on port {}", wish.port))?;
+    let driver = Driver::new(wish.dealer()?, sockets);
     let (address, remote) = (driver.local_addr()?, driver.remote());
     let place = SocketAddr::new(listen.unwrap_or(address.ip()), address.port());
-    console.say(format!("a team carries {name}: p2psp://{place}"));
+    let (standby_of, private) = (wish.standby_of.as_deref(), wish.pass()?.is_some());
+    match standby_of {
+        None => console.say(format!("a team carries {name}: p2psp://{place}")),
+        Some(other) => console.say(format!("{name} asks {other} to stand by for it: p2psp://{place}")),
+    }
     let _shown = Shown(station.clone(), name.clone());
     let end = async {
         tokio::select! {
             () = feed(station, name, &remote) => {}
-            () = show(station, name, format!("p2psp://{place}"), remote.clone()) => {}
+            () = show(station, name, (place, private), remote.clone()) => {}
         }
     };
-    driver.run(end, |_| {}).await?;
+    let tell = |event| match event {
+        Told::Peer(_) => {}
+        event => console.say(format!("{name}: {}", told::words(event, standby_of, private))),
+    };
+    driver.run(end, tell).await?;
     Ok(())
 }
 
@@ -121,7 +199,12 @@ async fn feed(station: &Arc<Station>, name: &MountName, remote: &Remote<Dealer>)
 }
 
 /// Tells the page how the team is, once a second.
-async fn show(station: &Arc<Station>, name: &MountName, address: String, remote: Remote<Dealer>) {
+async fn show(
+    station: &Arc<Station>,
+    name: &MountName,
+    (place, private): (SocketAddr, bool),
+    remote: Remote<Dealer>,
+) {
     let now = Arc::<Mutex<Option<Stats>>>::default();
     let mut sent = BTreeMap::new();
     loop {
@@ -147,13 +230,14 @@ async fn show(station: &Arc<Station>, name: &MountName, address: String, remote:
                     upload_kbit_per_s: member.sent_bytes.saturating_sub(before) * 8 / 1_000,
                     lag_ms: member.lag_ms,
                     lost: member.lost,
-                    debt: None,
+                    debt: member.debt,
                 }
             };
             let peers = members.iter().map(peer).collect();
             sent = members.iter().map(|member| (member.endpoint, member.sent_bytes)).collect();
             let team = Team {
-                address: address.clone(),
+                place,
+                private,
                 fed_bytes: splitter.fed_bytes,
                 sent_bytes: splitter.sent_bytes,
                 chunks: splitter.chunks,
@@ -164,3 +248,8 @@ async fn show(station: &Arc<Station>, name: &MountName, address: String, remote:
         }
     }
 }
+
+/// How soon a team that cannot be had is tried again.
+const AGAIN: Duration = Duration::from_secs(3);
+/// So many peers trackers send here where nothing is said.
+const MOST_BY_TRACKER: usize = 1_000;

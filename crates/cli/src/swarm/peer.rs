@@ -101,6 +101,10 @@ pub struct Peer {
 struct Status {
     splitter: String,
     wire: &'static str,
+    /// Where it is in the team.
+    here: Option<SocketAddr>,
+    /// Where players are served.
+    playing_on: Option<SocketAddr>,
     players: usize,
     #[serde(flatten)]
     stats: Option<Stats>,
@@ -132,7 +136,8 @@ impl Peer {
                 _ = gone.recv() => {}
             }
         });
-        let played = self.play(server.station(), monitor, (console, screen.clone()), stop.as_mut()).await;
+        let shown = (console, screen.clone());
+        let played = self.play((server.station(), players), monitor, shown, stop.as_mut()).await;
         drop(screen);
         tasks.shutdown().await;
         server.stop().await;
@@ -142,7 +147,7 @@ impl Peer {
     /// Stays in one team after the other.
     async fn play(
         &self,
-        station: &Arc<Station>,
+        (station, playing_on): (&Arc<Station>, Option<SocketAddr>),
         monitor: bool,
         (console, screen): (Console, Option<Arc<Screen>>),
         mut stop: Stop<'_>,
@@ -168,7 +173,8 @@ impl Peer {
             let stay = Stay::at(found, wishes).await?;
             let (splitter, wire) = (found.splitter.to_string(), found.wire.name());
             console.say(format!("in the team of {splitter} as {} (wire {wire})", stay.here));
-            let status = Arc::new(Mutex::new(Status { splitter, wire, ..Status::default() }));
+            let first = Status { splitter, wire, here: Some(stay.here), playing_on, ..Status::default() };
+            let status = Arc::new(Mutex::new(first));
             let mut watching = JoinSet::new();
             let (remote, station) = (stay.remote(), station.clone());
             watching.spawn(watch(

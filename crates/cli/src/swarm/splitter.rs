@@ -5,7 +5,8 @@ use super::{
     heads::Heads,
     member::random,
     place,
-    token::{Token, other_version, refusal},
+    token::Token,
+    told,
     view::{Eye, Screen, no_view},
     wire::{Transport, Wire},
 };
@@ -18,11 +19,7 @@ use crate::{
 use anyhow::{Context, Result};
 use levada_link::drive_tokio::{Driver, Remote};
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
-use levada_swarm::{
-    native::{self, Key},
-    splitter,
-    tracker::{self, Announcer, Refused},
-};
+use levada_swarm::{native::Key, splitter, tracker::Announcer};
 use levada_talk::secure::PublicKey;
 use serde::Serialize;
 use std::{
@@ -105,6 +102,8 @@ pub struct Splitter {
 /// What `--json` tells, once a second and at the end.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Status {
+    /// Where it is joined.
+    here: Option<SocketAddr>,
     source: String,
     content_type: String,
     wire: &'static str,
@@ -124,7 +123,8 @@ impl Splitter {
         let sockets = sockets.with_context(|| format!("cannot listen on port {}", self.port))?;
         let driver = Driver::new(self.dealer()?, sockets);
         let (address, remote) = (driver.local_addr()?, driver.remote());
-        let status = Shared::default();
+        let first = Status { here: Some(address), wire: self.wire.name(), ..Status::default() };
+        let status = Arc::new(Mutex::new(first));
 
         let (left, mut gone) = tokio::sync::mpsc::channel(1);
         let screen = if self.view { Some(Screen::open(left.clone()).map_err(no_view)?) } else { None };
@@ -179,6 +179,7 @@ impl Splitter {
                 encrypts: self.transport == Transport::Quic,
                 group_time: self.group_time,
                 relays: self.relays,
+                most_peers: None,
             });
         };
         if self.key.is_some() || self.token.pass()?.is_some() || !self.monitor_key.is_empty() {
@@ -218,28 +219,8 @@ impl Splitter {
     }
 
     fn tell(&self, event: Told, console: Console) {
-        match (event, &self.standby_of) {
-            (Told::Peer(event), _) => tell_of_peer(event, console),
-            (Told::StandsBy(here), Some(other)) => {
-                console.say(format!("standing by for {other} as {here}"));
-            }
-            (Told::StandsBy(other), None) => console.say(format!("{other} stands by")),
-            (Told::StoodDown(other), _) => console.say(format!("{other} stands by no longer")),
-            (Told::TookOver(peers), _) => {
-                console.say(format!("the other splitter is dead: taking over its {peers} peers"));
-            }
-            (Told::NotAnnounced(Refused::Token), _) => {
-                let said = self.token.pass().is_ok_and(|pass| pass.is_some());
-                console.say(refusal("the tracker", said).to_string());
-            }
-            (Told::NotAnnounced(Refused::Version(version)), _) => {
-                console.say(other_version("the tracker", version, tracker::wire::VERSION).to_string());
-            }
-            (Told::OtherVersion(version), other) => {
-                let who = format!("the splitter at {}", other.as_deref().unwrap_or_default());
-                console.say(other_version(&who, version, native::wire::VERSION).to_string());
-            }
-        }
+        let private = self.token.pass().is_ok_and(|pass| pass.is_some());
+        console.say(told::words(event, self.standby_of.as_deref(), private));
     }
 
     /// Asks for the source until it is there.
@@ -312,17 +293,6 @@ async fn watch(remote: Remote<Dealer>, status: Shared, console: Console, screen:
         }
         console.progress(&status.stats.as_ref().map(Stats::line).unwrap_or_default());
         console.statistics(&status, false);
-    }
-}
-
-fn tell_of_peer(event: splitter::Event, console: Console) {
-    match event {
-        splitter::Event::Joined(peer) => console.say(format!("{peer} joined")),
-        splitter::Event::Left(peer) => console.say(format!("{peer} left")),
-        splitter::Event::Expelled(peer) => {
-            console.say(format!("{peer} was let go: it does not pass chunks on"))
-        }
-        splitter::Event::Died(peer) => console.say(format!("{peer} is dead")),
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Tracker {
 /// What `--json` tells, once a second and at the end.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Status {
+    /// Where it is reached.
+    here: Option<SocketAddr>,
     teams: Vec<Known>,
     /// Peers that were told a team.
     found: u64,
@@ -78,19 +80,24 @@ impl Tracker {
             tokio::select! {
                 () = run::stopped() => {}
                 () = run::after(self.lasts) => {}
-                () = watch(remote, console) => {}
+                () = watch(remote, address, console) => {}
             }
         };
         let ended = driver.run(end, |event| console.say(told(&event))).await?;
         console.clear();
-        console.statistics(&Status::of(&ended), false);
+        console.statistics(&Status::of(&ended, address), false);
         Ok(())
     }
 }
 
 impl Status {
-    fn of(tracker: &Machine) -> Status {
-        Status { teams: tracker.teams(), found: tracker.found(), refused: tracker.refused() }
+    fn of(tracker: &Machine, here: SocketAddr) -> Status {
+        Status {
+            here: Some(here),
+            teams: tracker.teams(),
+            found: tracker.found(),
+            refused: tracker.refused(),
+        }
     }
 }
 
@@ -104,13 +111,13 @@ fn told(event: &Event) -> String {
     }
 }
 
-async fn watch(remote: Remote<Machine>, console: Console) {
-    let status = Arc::<Mutex<Status>>::default();
+async fn watch(remote: Remote<Machine>, here: SocketAddr, console: Console) {
+    let status = Arc::new(Mutex::new(Status { here: Some(here), ..Status::default() }));
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let shared = status.clone();
         let asked = remote.with(move |tracker, _| {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Status::of(tracker);
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Status::of(tracker, here);
         });
         if !asked.await {
             return;

@@ -210,6 +210,7 @@ impl Config {
                 "deletes nothing: the path has no time in it by which files are known",
             );
         }
+        self.check_team(at, index, mount, found);
         found.file(key("file"), mount.file.as_deref());
         found.file(key("fallback_file"), mount.fallback_file.as_deref());
         found.file(key("intro"), mount.intro.as_deref());
@@ -396,20 +397,20 @@ fn is_weak(password: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn error(&mut self, key: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn error(&mut self, key: impl Into<String>, text: impl Into<String>) {
         self.0.push(Finding { key: key.into(), fatal: true, text: text.into() });
     }
 
-    fn error_if(&mut self, wrong: bool, key: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn error_if(&mut self, wrong: bool, key: impl Into<String>, text: impl Into<String>) {
         if wrong {
             self.error(key, text);
         }
     }
 
-    fn warn_if(&mut self, odd: bool, key: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn warn_if(&mut self, odd: bool, key: impl Into<String>, text: impl Into<String>) {
         if odd {
             self.0.push(Finding { key: key.into(), fatal: false, text: text.into() });
         }

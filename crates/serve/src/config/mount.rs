@@ -1,6 +1,6 @@
 //! What is said of a mount, and what that comes to.
 
-use super::{RecordConfig, Secret, matches};
+use super::{RecordConfig, Secret, Transport, matches};
 use crate::{MountName, multicast::Address};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
@@ -74,6 +74,19 @@ mount_options! {
         swarm_port: u16;
         /// What members of the mount's team must have: it is private then, and its stream hidden on its way. Default none.
         swarm_token: Secret;
+        /// How its datagrams travel: `plain`, signed but for all to read, or `quic`, encrypted. Default plain.
+        swarm_transport: Transport;
+        /// The most peers in the team; others are told that it is full. Default 20,000.
+        swarm_peers: usize;
+        /// A tracker (`host:port`) that sends peers to the team. Default none.
+        swarm_tracker: String;
+        /// What the tracker's peers know the stream by. Default the mount's name without its slash.
+        swarm_channel: String;
+        /// The file with the key that chunks are signed with, made where it is not there. Default a new key each time.
+        swarm_key: PathBuf;
+        /// Stand by for the team's splitter there (`host:port`), which has the same key and the same source: go on when it
+        /// dies. Default none.
+        swarm_standby_of: String;
         /// User of this mount's source; default the server's.
         source_user: String;
         /// Password of this mount's source; default the server's.

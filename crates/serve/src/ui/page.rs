@@ -84,7 +84,7 @@ fn card(caller: &Caller, mount: &Arc<Mount>) -> Markup {
             @if let Some(team) = caller.station.teams.find(&mount.name) {
                 details.team data-team=(address) {
                     summary { "The team that carries it" }
-                    div.plan { (team::draw(&team)) }
+                    div.plan { (team::draw(&team, &host(caller))) }
                 }
             }
             details.history {
@@ -168,10 +168,15 @@ fn listeners(count: usize) -> String {
     if count == 1 { "1 listener".into() } else { format!("{count} listeners") }
 }
 
+/// How the reader knows this server.
+pub(super) fn host(caller: &Caller) -> String {
+    let base = caller.base();
+    base.split_once("://").map_or(base.clone(), |(_, host)| host.to_owned())
+}
+
 /// What to do when nothing is on: a line to paste.
 fn nothing_yet(caller: &Caller) -> Markup {
-    let place = caller.base();
-    let place = place.split_once("://").map_or(place.as_str(), |(_, host)| host);
+    let place = host(caller);
     html! {
         div.empty {
             p { "Nothing is on yet. Send something, and it appears here by itself:" }

@@ -3,13 +3,14 @@
 use crate::teams::{Team, TeamPeer};
 use maud::{Markup, html};
 
-/// The team as a graph and a table; needs no script.
-pub(super) fn draw(team: &Team) -> Markup {
+/// The team as a graph and a table, for somebody who knows this server as `host`; needs no script.
+pub(super) fn draw(team: &Team, host: &str) -> Markup {
     let ratio = if team.fed_bytes == 0 { 0.0 } else { team.sent_bytes as f64 / team.fed_bytes as f64 };
     html! {
         p.about {
             (count(team.peers.len())) " in the team of this stream; this server uploads it "
-            (format!("{ratio:.2}")) " times. Join with " code { "levada pull " (team.address) }
+            (format!("{ratio:.2}")) " times. Join with " code { "levada pull " (team.address(host)) }
+            @if team.private { " and its token" }
         }
         @if !team.peers.is_empty() { (graph(&team.peers)) (table(&team.peers)) }
     }
@@ -20,8 +21,7 @@ fn graph(peers: &[TeamPeer]) -> Markup {
     let spoken = format!("{} peers around this server", peers.len());
     let around = |at: usize| place(at, shown.len());
     html! {
-        svg.team xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 320" role="img" aria-label=(spoken) width="100%"
-            style="max-width: 28rem" {
+        svg.team xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 320" role="img" aria-label=(spoken) {
             @for (at, peer) in shown.iter().enumerate() {
                 @let (x, y) = around(at);
                 @if peer.origin > 0 { line.feeds x1="160" y1="160" x2=(x) y2=(y) {} }
@@ -47,22 +47,24 @@ fn table(peers: &[TeamPeer]) -> Markup {
     html! {
         table.team {
             thead { tr {
-                th scope="col" { "Peer" } th scope="col" { "Origin of" } th scope="col" { "From" }
-                th scope="col" { "Gives to" } th scope="col" { "Upload" } th scope="col" { "Lag" }
-                th scope="col" { "Lost" }
-                @if peers.iter().any(|peer| peer.debt.is_some()) { th scope="col" { "Debt" } }
+                th scope="col" { "Peer" }
+                th scope="col" title="from whom it has the stream: this server in so many parts, and other peers" { "From" }
+                th scope="col" title="to how many it gives, summed over the parts" { "To" }
+                th scope="col" { "Upload " small { "kbit/s" } }
+                th scope="col" { "Lag " small { "ms" } }
+                th scope="col" title="chunks that did not come in time" { "Lost" }
+                th scope="col" title="complaints that stand against it, of 4; time forgives them" { "Debt" }
             } }
             tbody {
                 @for (at, peer) in peers.iter().enumerate().take(MOST_ROWS) {
                     tr {
-                        th scope="row" { (name(at)) }
-                        td { (peer.origin) }
+                        th scope="row" { (at + 1) }
                         td { (from(peer)) }
                         td { (peer.children) }
-                        td { (peer.upload_kbit_per_s) " kbit/s" }
-                        td { @match peer.lag_ms { Some(lag) => { (lag) " ms" } None => { "–" } } }
+                        td { (peer.upload_kbit_per_s) }
+                        td { @match peer.lag_ms { Some(lag) => { (lag) } None => { "–" } } }
                         td { (peer.lost) }
-                        @if let Some(debt) = peer.debt { td { (debt) } }
+                        td { (peer.debt) }
                     }
                 }
             }
@@ -72,13 +74,16 @@ fn table(peers: &[TeamPeer]) -> Markup {
 }
 
 fn from(peer: &TeamPeer) -> String {
-    let server = (peer.origin > 0).then(|| "here".to_owned());
+    let server = (peer.origin > 0).then(|| format!("here ×{}", peer.origin));
     let others = peer.parents.iter().map(|at| (at + 1).to_string());
     server.into_iter().chain(others).collect::<Vec<_>>().join(", ")
 }
 
 fn about(peer: &TeamPeer) -> String {
-    format!("uploads {} kbit/s, lost {}", peer.upload_kbit_per_s, peer.lost)
+    let lag = peer.lag_ms.map_or(String::new(), |lag| format!(", {lag} ms late"));
+    let debt = if peer.debt == 0 { String::new() } else { format!(", owes {}", peer.debt) };
+    let upload = peer.upload_kbit_per_s;
+    format!("origin of {}, uploads {upload} kbit/s{lag}, lost {}{debt}", peer.origin, peer.lost)
 }
 
 fn name(at: usize) -> String {

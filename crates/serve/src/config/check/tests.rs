@@ -52,6 +52,16 @@ fn each_impossible_value_is_named_with_its_key() {
             "mount.0.multicast",
         ),
         ("[[mount]]\nname = '/a'\nicy_metaint = 0", "mount.0.icy_metaint"),
+        ("[[mount]]\nname = '/*'\nswarm = true\nswarm_port = 8001", "mount.0.swarm_port"),
+        (
+            "[[mount]]\nname = '/a'\nswarm = true\nswarm_port = 8001\n\
+             [[mount]]\nname = '/b'\nswarm = true\nswarm_port = 8001",
+            "mount.1.swarm_port",
+        ),
+        ("[[mount]]\nname = '/a'\nswarm = true\nswarm_peers = 0", "mount.0.swarm_peers"),
+        ("[[mount]]\nname = '/a'\nswarm = true\nswarm_tracker = 'here'", "mount.0.swarm_tracker"),
+        ("[[mount]]\nname = '/a'\nswarm = true\nswarm_channel = 'bbb'", "mount.0.swarm_channel"),
+        ("[[mount]]\nname = '/a'\nswarm = true\nswarm_standby_of = 'h:8001'", "mount.0.swarm_standby_of"),
         ("[[mount]]\nname = '/a'\nsource_timeout = '0s'", "mount.0.source_timeout"),
         (
             "[[mount]]\nname = '/a'\nurl_auth = { listener_add = 'file:///x' }",
@@ -66,6 +76,18 @@ fn each_impossible_value_is_named_with_its_key() {
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].starts_with(&format!("error {key}: ")), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn what_is_said_of_a_team_that_is_none_is_told() {
+    let text = "[[mount]]\nname = '/a'\nswarm_transport = 'quic'";
+    assert_eq!(findings(text), ["warning mount.0.swarm_transport: does nothing without swarm = true"]);
+    let all = "[[mount]]\nname = '/*'\nswarm = true\nswarm_key = 'team.key'\nswarm_tracker = 'track.example:7777'\n\
+               [[mount]]\nname = '/a'\nswarm_port = 8001\nswarm_token = 'seven quiet words'\n\
+               swarm_transport = 'quic'\nswarm_peers = 100\nswarm_channel = 'bbb'\nswarm_standby_of = '[::1]:8002'";
+    assert_eq!(findings(all), [""; 0]);
+    let odd = toml::from_str::<Config>("[[mount]]\nname = '/a'\nswarm_transport = 'tcp'").unwrap_err();
+    assert!(odd.to_string().contains("expected `plain` or `quic`"), "{odd}");
 }
 
 #[test]
