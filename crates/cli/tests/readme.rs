@@ -28,7 +28,7 @@ fn run(recipe: &str) -> Result<()> {
     desk.write("icecast.xml", ICECAST_XML)?;
     fs::write(desk.path("server.pcap"), capture()?)?;
     let mut script = recipe.to_owned();
-    for port in [8000, 8001, 8002, 9999, 10000] {
+    for port in [7777, 8000, 8001, 8002, 9999, 10000] {
         let own = free_port()?;
         for before in [":", "port ", "port="] {
             script = script.replace(&format!("{before}{port}"), &format!("{before}{own}"));

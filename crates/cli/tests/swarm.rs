@@ -30,19 +30,8 @@ fn lab_4_goes_from_ffmpeg_to_every_player_and_into_another_icecast() -> Result<(
         programs::ffmpeg_plays(players, "3")?;
     }
     let desk = programs::Desk::new()?;
-    let heard = Program::start(
-        desk.vlc()
-            .args([
-                "--run-time",
-                "4",
-                "--sout",
-                "#transcode{vcodec=none,acodec=s16l}:std{access=file,mux=wav,dst=/dev/null}",
-            ])
-            .arg(&at_third)
-            .arg("vlc://quit"),
-    )?
-    .wait()?;
-    ensure!(heard.0, "VLC: {}", heard.1);
+    programs::vlc_plays(&desk, &at_third, "4")?;
+    programs::vlc_plays(&desk, &at_monitor, "3")?;
     other.wait_live("/P2P.ogv")?;
     programs::ffmpeg_plays(&other.url("/P2P.ogv"), "2")?;
 

@@ -79,6 +79,66 @@ fn a_mount_carries_a_private_team() -> Result<()> {
     Ok(())
 }
 
+/// All that a configuration says of a mount's team, and another configuration while the server runs.
+#[test]
+fn a_mount_carries_an_encrypted_team_of_a_tracker_and_becomes_private_when_it_is_said() -> Result<()> {
+    let mut tracker =
+        Program::start(levada().args(["swarm", "tracker", "--listen", "127.0.0.1", "--port", "0"]))?;
+    let at = tracker.wait_for("tracking on udp://")?;
+    let (desk, port) = (programs::Desk::new()?, free_port()?);
+    let team = format!(
+        "[[mount]]\nname = '/BBB.ogv'\nswarm = true\nswarm_port = {port}\nswarm_transport = 'quic'\n\
+         swarm_peers = 2\nswarm_tracker = '{at}'\nswarm_key = '{}'\n",
+        desk.path("team.key").display()
+    );
+    let file = desk.write("radio.toml", &team)?;
+    let checked = levada().args(["check-config", &file.display().to_string()]).output()?;
+    ensure!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let server = Serve::start(&["--config", &file.display().to_string()])?;
+    let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;
+    eventually("the tracker to know it", || {
+        Ok(tracker.said().contains("has a team of BBB.ogv").then_some(()))
+    })?;
+    let splitter = format!("127.0.0.1:{port}");
+    let plain = ["swarm", "peer", "--wire", "native", "--player-port", "0", "--splitter", &splitter];
+    let mut plain = Program::start(levada().args(plain).args(["--transport", "plain"]))?;
+    plain.wait_for("the splitter does not let us in")?;
+    plain.stop();
+    // Both ways to it, at the same time; for a third there is no room.
+    let pulls = |url: String, file: &str| -> Result<(Program, std::path::PathBuf)> {
+        let file = desk.path(file);
+        let pull = ["--json", "pull", url.as_str(), "--for", "4s", "-o"];
+        Ok((Program::start(levada().args(pull).arg(&file))?, file))
+    };
+    let mut both =
+        [pulls(format!("p2psp://{splitter}"), "a.ogv")?, pulls(format!("p2psp://{at}/BBB.ogv"), "b.ogv")?];
+    for (pull, file) in &mut both {
+        let (well, said) = pull.wait()?;
+        ensure!(well && said.contains("\"lost\":0") && said.contains(&splitter), "{said}");
+        let wrong = kit::decode(file)?;
+        ensure!(wrong.is_empty(), "{wrong}");
+    }
+
+    desk.write("radio.toml", &format!("{team}swarm_token = 'seven quiet words'\n"))?;
+    server.program.signal("HUP")?;
+    eventually("the other team", || {
+        Ok((server.program.said().matches("a team carries /BBB.ogv").count() == 2).then_some(()))
+    })?;
+    is_refused(&["pull", &format!("p2psp://{splitter}"), "-o", "-"], "is private")?;
+    let (mut pull, file) = pulls(format!("p2psp://{splitter}?token=seven%20quiet%20words"), "c.ogv")?;
+    let (well, said) = pull.wait()?;
+    ensure!(well && said.contains("\"lost\":0"), "{said}");
+    let wrong = kit::decode(&file)?;
+    ensure!(wrong.is_empty(), "{wrong}");
+    // And none at all.
+    desk.write("radio.toml", "[[mount]]\nname = '/BBB.ogv'\n")?;
+    server.program.signal("HUP")?;
+    eventually("the team to be gone", || {
+        let answer = kit::http::get(&server.url("/assets/team/BBB.ogv"))?;
+        Ok((answer.status == 204).then_some(()))
+    })
+}
+
 #[test]
 fn a_monitor_proves_its_key_to_a_splitter_that_knows_it() -> Result<()> {
     let server = Serve::start(&[])?;

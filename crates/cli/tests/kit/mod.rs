@@ -225,9 +225,21 @@ pub fn push(server: &Serve, file: &str, mount: &str) -> Result<Program> {
 pub fn decode(file: &Path) -> Result<String> {
     let out =
         Command::new("ffmpeg").args(["-v", "warning", "-i"]).arg(file).args(["-f", "null", "-"]).output()?;
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let said = complaints(&out.stderr);
     ensure!(out.status.success(), "ffmpeg cannot decode {}: {said}", file.display());
     Ok(said)
+}
+
+/// What ffmpeg says of a stream, but for the place where ffmpeg as a source began its clip again: some samples too early.
+pub fn complaints(said: &[u8]) -> String {
+    let mut seam = false;
+    let said = String::from_utf8_lossy(said);
+    let others = said.lines().filter(|line| {
+        let again = seam && line.trim_start().starts_with("Last message repeated");
+        seam = again || line.contains("non monotonically increasing dts to muxer");
+        !seam
+    });
+    others.map(|line| format!("{line}\n")).collect()
 }
 
 /// The codecs in a file, by ffprobe.

@@ -52,6 +52,21 @@ impl Desk {
     }
 }
 
+/// VLC shows pictures and sound of a stream for some seconds and must not complain.
+pub fn vlc_plays(desk: &Desk, url: &str, seconds: &str) -> Result<()> {
+    let mut vlc = desk.vlc();
+    vlc.args(["-vv", "--vout=vdummy", "--aout=adummy", "--run-time", seconds, url, "vlc://quit"]);
+    let (well, said) = Program::start(&mut vlc)?.wait()?;
+    // Of what a desk without a desktop lacks it complains always.
+    let elsewhere = |line: &&str| !line.contains("interface") && !line.contains("dbus");
+    let wrong: Vec<_> = said.lines().filter(|line| line.contains(" error: ")).filter(elsewhere).collect();
+    ensure!(well && wrong.is_empty(), "VLC on {url}: {wrong:#?}");
+    for shown in ["Opening vout display", "using audio output module \"adummy\""] {
+        ensure!(said.contains(shown), "VLC plays nothing of {url}: no {shown:?}");
+    }
+    Ok(())
+}
+
 /// Whether the test runs as root.
 pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.starts_with(b"0\n"))
@@ -77,7 +92,7 @@ pub fn ffmpeg_source(server: &Serve, file: &str, mount: &str, more: &[&str]) -> 
 pub fn ffmpeg_plays(url: &str, seconds: &str) -> Result<()> {
     let out =
         Command::new("ffmpeg").args(["-v", "error", "-t", seconds, "-i", url, "-f", "null", "-"]).output()?;
-    let said = String::from_utf8_lossy(&out.stderr);
+    let said = super::complaints(&out.stderr);
     ensure!(out.status.success() && said.is_empty(), "ffmpeg on {url}: {said}");
     Ok(())
 }

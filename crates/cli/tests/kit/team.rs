@@ -42,14 +42,16 @@ impl Team {
         Ok(Team { splitter: Program::start(&mut splitter)?, port, wire })
     }
 
+    /// A peer or monitor as soon as it is started.
+    pub fn peer(&self, kind: &str, more: &[&str]) -> Result<Program> {
+        let splitter = format!("127.0.0.1:{}", self.port);
+        let join = ["swarm", kind, "--wire", self.wire, "--splitter", &splitter, "--player-port", "0"];
+        Program::start(levada().args(join).args(more))
+    }
+
     /// A peer or monitor, and where its players go; it plays.
     pub fn join(&self, kind: &str, more: &[&str]) -> Result<(Program, String)> {
-        let splitter = format!("127.0.0.1:{}", self.port);
-        let mut peer = Program::start(
-            levada()
-                .args(["swarm", kind, "--wire", self.wire, "--splitter", &splitter, "--player-port", "0"])
-                .args(more),
-        )?;
+        let mut peer = self.peer(kind, more)?;
         let players = peer.wait_for("playing on ")?;
         plays(kind, &players)?;
         Ok((peer, players))
