@@ -8,6 +8,7 @@ mod labs;
 mod links;
 mod media;
 mod ogg;
+mod quic;
 mod rooms;
 mod server;
 mod sound;
@@ -85,6 +86,7 @@ pub const TARGETS: &[Target] = &[
     target("swarm_wire_native", swarm::wire_native),
     target("swarm_wire_tracker", swarm::wire_tracker),
     target("swarm_team", swarm::team),
+    target("swarm_quic", quic::door),
     target("talk_wire", sound::wire),
     target("talk_handshake", sound::handshake),
     target("sdp_offer", server::sdp_offer),
