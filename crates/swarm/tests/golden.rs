@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use levada_swarm::{
     native::wire::{
-        Message, Refusal, Report, Sealed, Ticket, VERSION, lan,
+        Message, Parity, Refusal, Report, Sealed, Ticket, VERSION, lan,
         standby::{Group, Word},
     },
     tracker::wire::{self as tracker, Place, Team},
@@ -33,6 +33,15 @@ fn messages() -> Vec<(&'static str, Message)> {
         mark: Bytes::from_static(b"OggS"),
         root: [0x33; 16],
         chunks: vec![(1, 1_200), (0, 7)],
+    };
+    let parity = Parity {
+        first: 1 << 40,
+        chunks: 8,
+        hops: 2,
+        place: (8, 10),
+        siblings: vec![[0x11; 16], [0x22; 16]],
+        signature,
+        shard: Bytes::from_static(b"parity"),
     };
     let standby = |word| Message::Standby(word);
     vec![
@@ -65,6 +74,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("keep", Message::Keep { stripes: 0b101 }),
         ("unsubscribe", Message::Unsubscribe { stripe: 3 }),
         ("chunk", Message::Chunk(sealed)),
+        ("parity", Message::Parity(parity)),
         ("nack", Message::Nack(vec![1, 1 << 33])),
         ("alive", Message::Alive { missing: 1, waiting: 2 }),
         ("introduce", Message::Introduce { child: here, token, who: None }),
@@ -168,9 +178,9 @@ fn of_another_version_no_more_is_read_than_who_asks_and_who_is_refused() {
                 assert!(matches!(read, Some(Message::Refused { why: Refusal::Version(9), .. })));
             }
             // These come later than any that say their version.
-            "parent" | "parent-known" | "subscribe" | "keep" | "unsubscribe" | "chunk" | "nack" | "alive"
-            | "introduce" | "introduce-known" | "punch" | "elsewhere" | "goodbye" | "head-wanted"
-            | "head-part" | "backlog" | "move" | "report" => {}
+            "parent" | "parent-known" | "subscribe" | "keep" | "unsubscribe" | "chunk" | "parity"
+            | "nack" | "alive" | "introduce" | "introduce-known" | "punch" | "elsewhere" | "goodbye"
+            | "head-wanted" | "head-part" | "backlog" | "move" | "report" => {}
             _ => assert_eq!(read, None, "{name}"),
         }
     }
