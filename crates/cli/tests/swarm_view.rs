@@ -102,7 +102,7 @@ fn the_page_shows_a_mounts_team_as_it_is_and_whoever_dies_leaves_it() -> Result<
             "const rows = {ROWS}, number = text => /^[0-9]+$/.test(text);
              return rows.length === 3 && rows.every(row => row[1] !== '' && number(row[2]) && number(row[3])
                  && number(row[4]) && row[5] === '0' && row[6] === '0')
-                 && rows.some(row => Number(row[3]) > 50) && rows.some(row => row[1].includes('here ×'))
+                 && rows.some(row => Number(row[3]) > 50) && rows.some(row => /here.×[1-8]/.test(row[1]))
                  && document.querySelectorAll('svg.team g.peer').length === 3
                  && document.querySelectorAll('svg.team .feeds').length > 0
                  && document.querySelectorAll('svg.team .passes').length > 0"

@@ -74,7 +74,7 @@ fn table(peers: &[TeamPeer]) -> Markup {
 }
 
 fn from(peer: &TeamPeer) -> String {
-    let server = (peer.origin > 0).then(|| format!("here ×{}", peer.origin));
+    let server = (peer.origin > 0).then(|| format!("here\u{a0}×{}", peer.origin));
     let others = peer.parents.iter().map(|at| (at + 1).to_string());
     server.into_iter().chain(others).collect::<Vec<_>>().join(", ")
 }
