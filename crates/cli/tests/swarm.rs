@@ -30,8 +30,8 @@ fn lab_4_goes_from_ffmpeg_to_every_player_and_into_another_icecast() -> Result<(
         programs::ffmpeg_plays(players, "3")?;
     }
     let desk = programs::Desk::new()?;
-    programs::vlc_plays(&desk, &at_third, "4")?;
-    programs::vlc_plays(&desk, &at_monitor, "3")?;
+    programs::vlc_plays(&desk, &at_third)?;
+    programs::vlc_plays(&desk, &at_monitor)?;
     other.wait_live("/P2P.ogv")?;
     programs::ffmpeg_plays(&other.url("/P2P.ogv"), "2")?;
 

@@ -52,18 +52,20 @@ impl Desk {
     }
 }
 
-/// VLC shows pictures and sound of a stream for some seconds and must not complain.
-pub fn vlc_plays(desk: &Desk, url: &str, seconds: &str) -> Result<()> {
-    let mut vlc = desk.vlc();
-    vlc.args(["-vv", "--vout=vdummy", "--aout=adummy", "--run-time", seconds, url, "vlc://quit"]);
-    let (well, said) = Program::start(&mut vlc)?.wait()?;
-    // Of what a desk without a desktop lacks it complains always.
-    let elsewhere = |line: &&str| !line.contains("interface") && !line.contains("dbus");
+/// VLC shows pictures and plays sound of a stream, for a while, and must not complain of it.
+pub fn vlc_plays(desk: &Desk, url: &str) -> Result<()> {
+    let mut vlc = Program::start(desk.vlc().args(["-vv", "--vout=vdummy", "--aout=adummy", url]))?;
+    vlc.wait_for("Opening vout display")?;
+    vlc.wait_for("audio output debug: input ")?;
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    vlc.stop();
+    // What a desk without a desktop lacks, and that a busy machine shows pictures late, is not the stream's fault.
+    let elsewhere = |line: &&str| {
+        !["interface", "dbus", "buffer deadlock prevented"].iter().any(|known| line.contains(known))
+    };
+    let said = vlc.said();
     let wrong: Vec<_> = said.lines().filter(|line| line.contains(" error: ")).filter(elsewhere).collect();
-    ensure!(well && wrong.is_empty(), "VLC on {url}: {wrong:#?}");
-    for shown in ["Opening vout display", "using audio output module \"adummy\""] {
-        ensure!(said.contains(shown), "VLC plays nothing of {url}: no {shown:?}");
-    }
+    ensure!(wrong.is_empty(), "VLC on {url}: {wrong:#?}");
     Ok(())
 }
 
