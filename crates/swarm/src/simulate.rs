@@ -17,5 +17,5 @@ pub use report::{Curve, Report, Verdict, worst};
 pub use run::Simulation;
 pub use scenario::{
     Amount, ConductKind, Event, Expect, Join, Latency, Nat, Peers, Scenario, ScenarioError, SealKind, Span,
-    Stay, Stream, Team,
+    Stay, Stream, Team, Upload,
 };

@@ -75,6 +75,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("unsubscribe", Message::Unsubscribe { stripe: 3 }),
         ("chunk", Message::Chunk(sealed)),
         ("parity", Message::Parity(parity)),
+        ("offer", Message::Offer { slots: 3, upload: 1_000 }),
         ("nack", Message::Nack(vec![1, 1 << 33])),
         ("alive", Message::Alive { missing: 1, waiting: 2 }),
         ("introduce", Message::Introduce { child: here, token, who: None }),

@@ -1,6 +1,7 @@
 //! The native peer: joins, checks what it gets, passes it on down its stripes, asks for what is missing, and plays.
 
 mod ask;
+mod cap;
 mod head;
 mod join;
 mod keys;
@@ -24,10 +25,11 @@ use super::{
     wire::{ENCRYPTED, ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
 };
 use bytes::{Bytes, BytesMut};
+use cap::Cap;
 use head::Head;
 use keys::Keys;
 use lan::Lan;
-use levada_link::{Chance, Input, Machine, Output, Transmit};
+use levada_link::{Bitrate, Chance, Input, Machine, Output};
 use links::{Children, Stripe};
 use missing::Missing;
 pub use neighbors::Links;
@@ -48,6 +50,9 @@ pub struct Config {
     pub splitter: SocketAddr,
     /// How many times one stripe it can upload: ten are 1.25 times a stream of eight.
     pub slots: u16,
+    /// The most that it uploads, in any second and with all headers; as much as its `slots` ask for. A few datagrams go out
+    /// at the least, 32 kbit/s.
+    pub upload: Option<Bitrate>,
     /// How long a missing chunk is waited for before it is lost.
     pub patience: Duration,
     /// The chunks that came last, kept for who misses them or comes later.
@@ -127,6 +132,8 @@ pub struct Peer {
     /// The chunks that came last, for who misses them: as many as configured, the oldest leave first.
     recent: Ring<Bytes>,
     rebuild: Rebuild,
+    /// Where it has one.
+    cap: Option<Cap>,
     introduced: Introduced,
     keys: Keys,
     head: Head,
@@ -175,8 +182,21 @@ impl Config {
         let patience = Duration::from_millis(1_200);
         let (key, pass, monitor, lan) = (None, None, None, None);
         let (conduct, encrypt) = (Conduct::Honest, Encrypt::AsTheTeam);
-        let (slots, kept, rebuilds) = (10, 512, true);
-        Config { splitter, slots, patience, kept, key, pass, monitor, lan, rebuilds, conduct, encrypt }
+        let (slots, kept, rebuilds, upload) = (10, 512, true, None);
+        Config {
+            splitter,
+            slots,
+            upload,
+            patience,
+            kept,
+            key,
+            pass,
+            monitor,
+            lan,
+            rebuilds,
+            conduct,
+            encrypt,
+        }
     }
 }
 
@@ -198,6 +218,7 @@ impl Peer {
             playout: Playout::new(config.patience),
             recent: Ring::new(config.kept),
             rebuild: Rebuild::default(),
+            cap: config.upload.map(|limit| Cap::new(now, limit, config.slots)),
             introduced: Introduced::default(),
             keys: Keys::default(),
             head: Head::default(),
@@ -353,7 +374,7 @@ impl Peer {
             return;
         }
         let bytes = self.as_it_goes_on(bytes);
-        children.into_iter().for_each(|child| self.send(child, bytes.clone()));
+        children.into_iter().for_each(|child| self.pass_on(child, bytes.clone()));
     }
 
     fn as_it_goes_on(&self, bytes: &Bytes) -> Bytes {
@@ -480,17 +501,13 @@ impl Peer {
     fn say(&mut self, to: SocketAddr, message: &Message) {
         self.send(to, message.write());
     }
-
-    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
-        self.stats.sent_bytes += bytes.len() as u64;
-        self.out.push_back(Output::Send(Transmit::Datagram { to, bytes }));
-    }
 }
 
 impl Machine for Peer {
     type Event = Event;
 
     fn handle(&mut self, now: Instant, input: Input) {
+        self.fill_cap(now);
         match input {
             Input::Datagram { from, bytes } if !matches!(self.phase, Phase::Left) => {
                 self.receive(now, from, &bytes)
@@ -501,6 +518,7 @@ impl Machine for Peer {
     }
 
     fn poll(&mut self, now: Instant) -> Output<Event> {
+        self.fill_cap(now);
         self.out.pop_front().unwrap_or_else(|| {
             let due = match &self.phase {
                 Phase::Joining { again, .. } => Some(*again),
@@ -509,6 +527,7 @@ impl Machine for Peer {
                 }
                 Phase::Left => None,
             };
+            let due = [due, self.cap_due()].into_iter().flatten().min();
             Output::Wait(due.map(|due| due.max(now)))
         })
     }

@@ -6,6 +6,7 @@ mod repair;
 mod standby;
 mod team;
 mod trust;
+mod upload;
 
 use super::{
     pass::{NO_PROOF, Pass, Veil},
@@ -29,6 +30,7 @@ use std::{
 pub use team::Member as TeamMember;
 use team::{Dealt, Said};
 use trust::Trust;
+use upload::{Offered, Pace};
 
 /// What a native splitter needs to know.
 #[derive(Clone)]
@@ -162,6 +164,7 @@ pub struct Splitter {
     dealt: Dealt,
     /// Of which parity is dealt next.
     block: Block,
+    pace: Pace,
     heir: Option<Heir>,
     /// What the stream is hidden with in a private team, and under what.
     salt: [u8; 16],
@@ -181,7 +184,9 @@ struct Kept {
 #[derive(Clone, Copy)]
 struct Member {
     heard: Instant,
+    /// How many times a stripe it may give by what it offered.
     slots: u16,
+    offered: Offered,
     /// What it can do beside the rules.
     skills: u16,
     /// Whether it proved to be a monitor.
@@ -220,6 +225,7 @@ impl Splitter {
             credit: SAVED * config.repair_share,
             dealt: Dealt::default(),
             block: Block::default(),
+            pace: Pace::default(),
             heir: None,
             out: VecDeque::new(),
             tick: now + TICK,
@@ -284,6 +290,7 @@ impl Splitter {
             let roots: Vec<_> = self.trees.roots(stripe).filter(wants).collect();
             roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
             self.stats.chunks += 1;
+            self.pace.note(now, bytes.len());
             if self.kept.len() == KEPT {
                 self.kept.pop_front();
             }
@@ -321,6 +328,7 @@ impl Splitter {
             }
             Message::Prove { time, key, signature } => self.prove_monitor(now, from, time, &key, &signature),
             Message::Lost(numbers) => self.hear_losses(now, from, &numbers),
+            Message::Offer { slots, upload } => self.hear_offer(now, from, slots, upload),
             Message::Report(report) => self.told_of_itself(now, from, report),
             Message::Backlog { stripe, from: at } => self.tell_backlog(from, stripe.into(), at),
             Message::Elsewhere { member } => self.trees.seen_elsewhere(member, from),
@@ -376,7 +384,17 @@ impl Splitter {
             self.let_go(now, member);
         }
         let (said, who) = (Said::default(), self.shown.get(&member).copied());
-        let new = Member { heard: now, slots, skills, wants: 0, monitor: false, muted: 0, said, who };
+        let new = Member {
+            heard: now,
+            slots,
+            offered: Offered::slots(slots),
+            skills,
+            wants: 0,
+            monitor: false,
+            muted: 0,
+            said,
+            who,
+        };
         self.members.insert(member, new);
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
@@ -439,6 +457,7 @@ impl Splitter {
         }
         self.tick = now + TICK;
         self.trees.forget(now);
+        self.look_at_pace(now);
         self.tidy(now);
         self.replace_silent_roots(now);
         self.hear_complaints(now);

@@ -1,3 +1,4 @@
+mod caps;
 mod churn;
 mod fec;
 mod monitors;
@@ -375,6 +376,7 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
         Message::Unsubscribe { stripe: 3 },
         Message::Chunk(sealed),
         Message::Nack(vec![1, 2, 3]),
+        Message::Offer { slots: 3, upload: 1_000 },
         Message::Alive { missing: 5, waiting: 6 },
         Message::Introduce { child: v6, token: [3; 8], who: Some([7; 32]) },
         Message::Punch { token: [3; 8] },

@@ -5,6 +5,7 @@ mod reached;
 mod search;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 use super::reach::Reach;
 use std::collections::{BTreeMap, BTreeSet};

@@ -121,6 +121,13 @@ pub enum Message {
     },
     /// A chunk.
     Chunk(Sealed),
+    /// A member says what it can upload from now on.
+    Offer {
+        /// How many times a stripe.
+        slots: u16,
+        /// In kilobits a second, with headers; zero where there is no cap.
+        upload: u32,
+    },
     /// Parity of a block of chunks.
     Parity(Parity),
     /// Chunks are missing.
@@ -310,6 +317,11 @@ impl Message {
             Message::Unsubscribe { stripe } => out.put_slice(&[6, *stripe]),
             Message::Chunk(sealed) => return sealed.write(sealed.hops),
             Message::Parity(parity) => return parity.write(),
+            Message::Offer { slots, upload } => {
+                out.put_u8(61);
+                out.put_u16(*slots);
+                out.put_u32(*upload);
+            }
             Message::Nack(numbers) => {
                 out.put_u8(8);
                 numbers.iter().take(MOST_NACKED).for_each(|number| out.put_u64(*number));
@@ -406,6 +418,7 @@ impl Message {
             5 => Message::Subscribe { stripe: reader.u8()?, ticket: Ticket::read(&mut reader)? },
             6 => Message::Unsubscribe { stripe: reader.u8()? },
             7 => Message::Chunk(Sealed::read(bytes, &mut reader)?),
+            61 => Message::Offer { slots: reader.u16()?, upload: reader.u32()? },
             parity::KIND => Message::Parity(Parity::read(bytes, &mut reader)?),
             8 => {
                 let numbers: Vec<_> = std::iter::from_fn(|| reader.u64()).take(MOST_NACKED).collect();

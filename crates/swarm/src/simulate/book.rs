@@ -29,6 +29,8 @@ pub(super) struct Book {
     pub(super) since: Option<u64>,
     /// Upload of peers in parts of a thousand of the stream.
     pub(super) upload: Histogram,
+    /// How often somebody sent more than its cap in a second, and the most in terms of its cap.
+    pub(super) caps: (u64, f64),
     pub(super) second: Second,
     pub(super) second_lag: Histogram,
     pub(super) seconds: Vec<Second>,
@@ -44,6 +46,10 @@ pub(super) struct Seat {
     pub(super) next: u64,
     /// What it had sent when measuring began.
     pub(super) sent: u64,
+    /// The most that it may send in a second, and what it had sent when the last was over: in bytes.
+    pub(super) cap: Option<u64>,
+    /// See `cap`.
+    pub(super) counted: u64,
 }
 
 /// What happened in one second.

@@ -228,8 +228,10 @@ impl Simulation {
     fn join(&mut self, now: u64, at: u32) {
         let session = self.cast[at as usize];
         let peers = &self.scenario.peers[session.group];
+        let (upload, slots) = peers.upload(&self.scenario.stream);
         let config = peer::Config {
-            slots: peers.slots,
+            slots,
+            upload,
             patience: self.scenario.team.patience,
             kept: (self.scenario.stream.chunks * KEPT).clamp(64.0, 4_096.0) as usize,
             conduct: peers.conduct.into(),
@@ -241,7 +243,8 @@ impl Simulation {
         let honest = peers.conduct == ConductKind::Honest;
         // The link was looked at when the scenario was read.
         let _host = self.world.add(node, &self.access[session.group]);
-        self.book.seats.push(Seat { honest, joined: now, ..Seat::default() });
+        let cap = upload.map(|cap| cap.bytes().max(1));
+        self.book.seats.push(Seat { honest, joined: now, cap, ..Seat::default() });
         self.present += 1;
         self.totals.most_present = self.totals.most_present.max(self.present);
         if let Some(leaves) = session.leaves {
@@ -300,11 +303,26 @@ impl Simulation {
     }
 
     fn second(&mut self, now: u64) {
+        self.look_at_caps();
         let (sent, fed) = self.source_now();
         let (sent, fed) = (sent - self.source.0.min(sent), fed - self.source.1.min(fed));
         self.book.turn(now, self.present, if fed == 0 { 0.0 } else { sent as f64 / fed as f64 });
         self.source = self.source_now();
         self.note(now + SECOND, Act::Second);
+    }
+
+    /// What every peer with a cap has sent in the second that is over.
+    fn look_at_caps(&mut self) {
+        let Simulation { world, book, first, .. } = self;
+        for (seat, known) in book.seats.iter_mut().enumerate().filter(|(_, known)| known.cap.is_some()) {
+            let node = world.machine(HostId(seat as u32 + *first)).map(|node| &node.role);
+            if let (Some(Role::Peer(peer)), Some(cap)) = (node, known.cap) {
+                let sent = peer.stats().sent_bytes;
+                let part = (sent - std::mem::replace(&mut known.counted, sent)) as f64 / cap as f64;
+                book.caps.0 += u64::from(part > 1.0);
+                book.caps.1 = book.caps.1.max(part);
+            }
+        }
     }
 
     /// Where a peer is.

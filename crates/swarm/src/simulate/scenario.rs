@@ -1,7 +1,7 @@
 //! A scenario: a team in virtual time, what happens to it, and what is expected of it.
 
 use crate::native::peer::Conduct;
-use levada_link::{Percent, Profile, units};
+use levada_link::{Bitrate, Percent, Profile, units};
 use serde::{Deserialize, Deserializer, de};
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
@@ -138,9 +138,12 @@ pub struct Peers {
     /// Their links: a profile's name, one link for both ways, or `up` and `down`.
     #[serde(default)]
     pub link: Profile,
-    /// How many times one stripe they can upload; ten.
-    #[serde(default = "slots")]
-    pub slots: u16,
+    /// How many times one stripe they can upload; ten, or what their cap allows.
+    #[serde(default)]
+    pub slots: Option<u16>,
+    /// The most that each uploads, with all headers: a rate, or a multiple of the stream such as `0.5x`. No cap.
+    #[serde(default)]
+    pub upload: Option<Upload>,
     /// `honest`, `free-rider` or `polluter`.
     #[serde(default)]
     pub conduct: ConductKind,
@@ -156,6 +159,15 @@ pub struct Peers {
     /// How long they stay; to the end.
     #[serde(default)]
     pub stay: Option<Stay>,
+}
+
+/// The most that somebody uploads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Upload {
+    /// So fast.
+    Rate(Bitrate),
+    /// So many times the stream.
+    Streams(f64),
 }
 
 /// How peers behave.
@@ -322,6 +334,29 @@ impl Scenario {
     }
 }
 
+impl Peers {
+    /// The cap of each where the stream is this one, and how many times a stripe it can upload.
+    pub(super) fn upload(&self, stream: &Stream) -> (Option<Bitrate>, u16) {
+        let bits = stream.chunks * stream.bytes as f64 * 8.0;
+        let cap = self.upload.map(|upload| match upload {
+            Upload::Rate(rate) => rate,
+            Upload::Streams(times) => Bitrate((times * bits) as u64),
+        });
+        (cap, self.slots.unwrap_or(if cap.is_some() { 64 } else { 10 }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Upload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Upload, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let times = text.strip_suffix('x').and_then(|times| times.parse::<f64>().ok());
+        match times.filter(|times| (0.0..=1_000.0).contains(times)) {
+            Some(times) => Ok(Upload::Streams(times)),
+            None => text.parse().map(Upload::Rate).map_err(de::Error::custom),
+        }
+    }
+}
+
 impl From<ConductKind> for Conduct {
     fn from(kind: ConductKind) -> Conduct {
         match kind {
@@ -411,10 +446,6 @@ fn one() -> u64 {
 
 fn late() -> Duration {
     Duration::from_millis(1_500)
-}
-
-fn slots() -> u16 {
-    10
 }
 
 fn exponential() -> f64 {

@@ -16,7 +16,7 @@ impl Peer {
                 continue;
             };
             self.stats.given += 1;
-            self.send(to, bytes);
+            self.answer(to, bytes);
         }
     }
 
@@ -34,7 +34,7 @@ impl Peer {
             .map(|(_, bytes)| self.as_it_goes_on(bytes))
             .collect();
         self.stats.given += backlog.len() as u64;
-        backlog.into_iter().for_each(|bytes| self.send(to, bytes));
+        backlog.into_iter().for_each(|bytes| self.answer(to, bytes));
     }
 
     /// Asks for what is missing: first the parent in its stripe, which has it where it was lost on the last of its ways

@@ -44,8 +44,10 @@ impl Peer {
     pub(super) fn knock(&mut self, nonce: u64, cookie: [u8; 16]) {
         let proof = |pass: &Pass| pass.proof("join", &[&nonce.to_be_bytes(), &cookie]);
         let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
+        // What is said before the stream's rate is known counts for little where there is a cap.
+        let slots = self.config.slots.min(if self.config.upload.is_some() { 2 } else { u16::MAX });
         let skills = lan::SKILL | if self.config.rebuilds { PARITY_SKILL } else { 0 };
-        let join = Message::Join { nonce, cookie, slots: self.config.slots, skills, proof };
+        let join = Message::Join { nonce, cookie, slots, skills, proof };
         self.say(self.config.splitter, &join);
     }
 
@@ -91,6 +93,7 @@ impl Peer {
         self.stats.joins += 1;
         self.out.push_back(Output::Event(Event::Joined));
         self.prove(now);
+        self.offer(now);
         if !self.head.told && head > 0 {
             self.head = Head { wanted: head, ..Head::default() };
             self.want_head(now);

@@ -83,6 +83,7 @@ impl Lan {
 impl Peer {
     /// Something came by the group that its network has for the team.
     pub fn heard_on_lan(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
+        self.fill_cap(now);
         let Some(lan) = &mut self.lan else { return };
         let Phase::Member { me, .. } = self.phase else { return };
         if lan.own == Some(from) {
@@ -147,7 +148,7 @@ impl Peer {
         };
         let group = lan.group;
         self.stats.cast += 1;
-        self.send(group, Sealed::passed_on(bytes));
+        self.pass_on(group, Sealed::passed_on(bytes));
     }
 
     /// Once a tick: says that it is here, and tells its parents what it does not want of them.

@@ -53,5 +53,6 @@ impl Peer {
         let played = self.playout.next().unwrap_or(0);
         let report = Report { played, lost: self.stats.lost, sent_bytes: self.stats.sent_bytes };
         self.say(self.config.splitter, &Message::Report(report));
+        self.offer(now);
     }
 }

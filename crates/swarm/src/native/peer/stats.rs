@@ -39,6 +39,8 @@ pub struct Stats {
     pub parity: u64,
     /// See `parity`.
     pub rebuilt: u64,
+    /// Datagrams that did not leave since its cap was reached.
+    pub withheld: u64,
     /// The most that a chunk had been passed on.
     pub hops: u8,
 }
@@ -66,6 +68,7 @@ impl std::ops::Add for Stats {
             heard_on_lan: self.heard_on_lan + other.heard_on_lan,
             parity: self.parity + other.parity,
             rebuilt: self.rebuilt + other.rebuilt,
+            withheld: self.withheld + other.withheld,
             hops: self.hops.max(other.hops),
         }
     }

@@ -43,11 +43,11 @@ impl Splitter {
         let (first, parities) = (block.first, block.owed as usize);
         if parities > 0 && chunks.len() > 1 {
             block.owed -= parities as f64;
-            self.deal_parity(first, &chunks, parities);
+            self.deal_parity(now, first, &chunks, parities);
         }
     }
 
-    fn deal_parity(&mut self, first: u64, chunks: &[(u8, Bytes)], parities: usize) {
+    fn deal_parity(&mut self, now: Instant, first: u64, chunks: &[(u8, Bytes)], parities: usize) {
         let Some(shards) = parity::of(chunks, parities) else { return };
         let levels =
             parity::tree(self.config.seal.key(), first, chunks, shards.iter().map(|shard| &shard[..]));
@@ -59,11 +59,11 @@ impl Splitter {
             let shard = Bytes::from(shard);
             let parity = Parity { first, chunks, hops: 0, place: (at, count), siblings, signature, shard };
             self.stats.parity += 1;
-            self.send_parity(&parity);
+            self.send_parity(now, &parity);
         }
     }
 
-    fn send_parity(&mut self, parity: &Parity) {
+    fn send_parity(&mut self, now: Instant, parity: &Parity) {
         let stripes = usize::from(self.config.stripes);
         let Some(stripe) = parity::stripe(parity.first, parity.place.0, stripes) else { return };
         let wants = |root: &std::net::SocketAddr| {
@@ -72,6 +72,7 @@ impl Splitter {
         };
         let roots: Vec<_> = self.trees.roots(stripe).filter(wants).collect();
         let bytes = parity.write();
+        self.pace.note(now, bytes.len());
         roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
     }
 }

@@ -328,7 +328,7 @@ impl Splitter {
         }
     }
 
-    fn allow(&mut self, member: SocketAddr) -> Vec<crate::native::trees::Move> {
+    pub(super) fn allow(&mut self, member: SocketAddr) -> Vec<crate::native::trees::Move> {
         let Some(Member { slots, .. }) = self.members.get(&member) else { return Vec::new() };
         let allowed = self.trust.allowed(member, usize::from(*slots).min(super::MOST_SLOTS));
         self.trees.allow(member, allowed)
