@@ -1,11 +1,13 @@
 //! Drives a machine with a thread and a UDP socket.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Where the clock is read and the socket lives.
 
-#[cfg(target_os = "linux")]
-mod batch;
+mod inbox;
+mod outbox;
 
 use crate::machine::{Closed, Input, Machine, Output, StreamId, StreamInput, StreamOutput, Transmit};
 use bytes::Bytes;
+pub use inbox::Inbox;
+pub use outbox::{Outbox, Sent};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -17,8 +19,10 @@ use std::time::{Duration, Instant};
 /// Whoever owns it calls [`turn`](Driver::turn) in a loop, on a thread of its own or between other work; or hands it to
 /// [`spawn`]. It has no streams: what opens one is told [`Closed::Refused`].
 ///
-/// Where two datagrams have arrived, those after them are received in batches on Linux. (quinn-udp would do that everywhere, but forbids the
-/// fragments of which datagrams longer than a link's MTU are made.) A wait ends with a datagram or, within some tens of microseconds, when the
+/// What has arrived is handed on before the machine is woken, so that it does not take for late what only waits here. What
+/// it sends leaves together, after a batch of arrivals ([`Outbox`]); where two datagrams have arrived, those after
+/// them are received in batches ([`Inbox`]). (quinn-udp would do that everywhere, but forbids the fragments of which datagrams
+/// longer than a link's MTU are made.) A wait ends with a datagram or, within some tens of microseconds, when the
 /// machine wants to be woken; only on Windows, in the last eight milliseconds before that, the thread sleeps half a millisecond at a time.
 #[derive(Debug)]
 pub struct Driver<M> {
@@ -28,9 +32,10 @@ pub struct Driver<M> {
     blocks: Option<bool>,
     /// Whether there was nothing when it was last read, so that there is nothing to be had before it is waited for.
     is_empty: bool,
-    buffer: Box<[u8]>,
-    #[cfg(target_os = "linux")]
-    batch: batch::Batch,
+    inbox: Inbox,
+    /// What was received and is about to be handed on; empty between turns.
+    came: Vec<(SocketAddr, Bytes)>,
+    outbox: Outbox,
     wait: Option<Instant>,
     refused: Vec<StreamId>,
     stats: Stats,
@@ -50,16 +55,16 @@ pub struct Stats {
 impl<M: Machine> Driver<M> {
     /// Takes a bound socket. The machine is woken in the first turn.
     pub fn new(machine: M, socket: UdpSocket) -> Driver<M> {
-        let buffer = vec![0; LONGEST].into_boxed_slice();
+        Inbox::prepare(&socket);
         let wait = Some(Instant::now());
         Driver {
             machine,
             socket,
             blocks: None,
             is_empty: false,
-            buffer,
-            #[cfg(target_os = "linux")]
-            batch: batch::Batch::new(),
+            inbox: Inbox::new(),
+            came: Vec::new(),
+            outbox: Outbox::new(),
             wait,
             refused: Vec::new(),
             stats: Stats::default(),
@@ -101,58 +106,55 @@ impl<M: Machine> Driver<M> {
         tell: &mut impl FnMut(M::Event),
     ) -> io::Result<()> {
         let until = Instant::now() + at_most.min(A_DAY);
+        // Where nothing was there a moment ago, what came since is only worth a look before a late waking.
+        let is_late = self.wait.is_some_and(|wait| wait + LATE <= Instant::now());
+        let arrived = (!self.is_empty || is_late) && self.take_arrived(waker, tell)?;
         self.wake_if_due(tell);
-        let until = self.wait.map_or(until, |wait| wait.min(until));
-        let mut arrived = self.wait_until(until)?;
-        for _ in 0..ONE_BY_ONE {
-            let Some((from, length)) = arrived else { break };
-            self.take(waker, from, Bytes::copy_from_slice(&self.buffer[..length]), tell);
-            arrived = self.receive()?;
-        }
-        if let Some((from, length)) = arrived {
-            self.take(waker, from, Bytes::copy_from_slice(&self.buffer[..length]), tell);
-            self.take_the_rest(waker, tell)?;
+        self.flush();
+        if !arrived {
+            self.wait_until(self.wait.map_or(until, |wait| wait.min(until)))?;
+            self.take_arrived(waker, tell)?;
         }
         self.wake_if_due(tell);
+        self.flush();
         Ok(())
     }
 
+    /// Hands the machine what is there; whether anything was.
+    fn take_arrived(
+        &mut self,
+        waker: Option<SocketAddr>,
+        tell: &mut impl FnMut(M::Event),
+    ) -> io::Result<bool> {
+        self.set_blocks(false)?;
+        for nth in 0..ONE_BY_ONE {
+            if !self.take(waker, Inbox::receive, tell)? {
+                return Ok(nth > 0);
+            }
+        }
+        #[cfg(target_os = "linux")]
+        self.take(waker, Inbox::receive_many, tell)?;
+        Ok(true)
+    }
+
+    /// Receives once; whether anything was there.
     fn take(
         &mut self,
         waker: Option<SocketAddr>,
-        from: SocketAddr,
-        bytes: Bytes,
+        receive: impl FnOnce(&mut Inbox, &UdpSocket, &mut Vec<(SocketAddr, Bytes)>) -> io::Result<()>,
         tell: &mut impl FnMut(M::Event),
-    ) {
-        if waker != Some(from) || !bytes.is_empty() {
-            self.stats.received += 1;
-            self.give(Input::Datagram { from, bytes }, tell);
+    ) -> io::Result<bool> {
+        let mut came = std::mem::take(&mut self.came);
+        let received = receive(&mut self.inbox, &self.socket, &mut came);
+        self.is_empty = !has_arrived(received)?;
+        for (from, bytes) in came.drain(..) {
+            if waker != Some(from) || !bytes.is_empty() {
+                self.stats.received += 1;
+                self.give(Input::Datagram { from, bytes }, tell);
+            }
         }
-    }
-
-    /// Takes another batch of what has arrived.
-    #[cfg(target_os = "linux")]
-    fn take_the_rest(
-        &mut self,
-        waker: Option<SocketAddr>,
-        tell: &mut impl FnMut(M::Event),
-    ) -> io::Result<()> {
-        let count = match self.batch.receive(&self.socket) {
-            Ok(count) => count,
-            Err(why) => return arrival(Err(why)).map(drop),
-        };
-        for n in 0..count {
-            let Some((from, bytes)) = self.batch.datagram(n) else { break };
-            let bytes = Bytes::copy_from_slice(bytes);
-            self.take(waker, from, bytes, tell);
-        }
-        Ok(())
-    }
-
-    /// The next turn does.
-    #[cfg(not(target_os = "linux"))]
-    fn take_the_rest(&mut self, _: Option<SocketAddr>, _: &mut impl FnMut(M::Event)) -> io::Result<()> {
-        Ok(())
+        self.came = came;
+        Ok(!self.is_empty)
     }
 
     fn wake_if_due(&mut self, tell: &mut impl FnMut(M::Event)) {
@@ -168,7 +170,7 @@ impl<M: Machine> Driver<M> {
         self.machine.handle(now, input);
         loop {
             match self.machine.poll(now) {
-                Output::Send(Transmit::Datagram { to, bytes }) => self.send(to, &bytes),
+                Output::Send(Transmit::Datagram { to, bytes }) => self.outbox.push(to, bytes),
                 Output::Send(Transmit::Stream { id, what: StreamOutput::Open { .. } }) => {
                     self.refused.push(id)
                 }
@@ -184,33 +186,22 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn send(&mut self, to: SocketAddr, bytes: &Bytes) {
-        let mut sent = self.socket.send_to(bytes, to);
-        if sent.as_ref().is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
-            && self.set_blocks(true).is_ok()
-        {
-            // The system's buffer is full: it empties at the speed of the network card.
-            sent = self.socket.send_to(bytes, to);
+    /// Sends what waits.
+    fn flush(&mut self) {
+        if self.outbox.is_empty() {
+            return;
         }
-        // A way that is not there loses a datagram, as networks do.
-        *(if sent.is_ok() { &mut self.stats.sent } else { &mut self.stats.unsent }) += 1;
+        let socket = &self.socket;
+        // The system's buffer is full: it empties at the speed of the network card.
+        let Sent { sent, unsent } = self.outbox.flush(socket, || wait_for_room(socket));
+        self.stats.sent += sent;
+        self.stats.unsent += unsent;
     }
 
-    /// Waits for a datagram until `until`; who sent it, and how much of the buffer it is.
-    fn wait_until(&mut self, until: Instant) -> io::Result<Option<(SocketAddr, usize)>> {
-        let mut looks = !self.is_empty;
-        loop {
-            if looks && let Some(arrived) = self.receive()? {
-                return Ok(Some(arrived));
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                // who never waits does not wait in vain
-                return if looks { Ok(None) } else { self.receive() };
-            }
-            self.doze(left)?;
-            looks = true;
-        }
+    /// Waits for a datagram until `until`; who never waits does not wait in vain.
+    fn wait_until(&mut self, until: Instant) -> io::Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Ok(()) } else { self.doze(left) }
     }
 
     /// Sleeps until a datagram arrives, at most so long.
@@ -233,7 +224,12 @@ impl<M: Machine> Driver<M> {
         }
         self.set_blocks(true)?;
         self.socket.set_read_timeout(Some(at_most - FINE))?;
-        arrival(self.socket.peek_from(&mut self.buffer)).map(drop)
+        let peeked = self.socket.peek_from(&mut [0; 1]).map(|(length, _)| length);
+        // longer than there is room for here: it is there
+        match peeked.as_ref().err().and_then(io::Error::raw_os_error) {
+            Some(10_040) => Ok(()),
+            _ => has_arrived(peeked).map(drop),
+        }
     }
 
     fn set_blocks(&mut self, blocks: bool) -> io::Result<()> {
@@ -243,31 +239,57 @@ impl<M: Machine> Driver<M> {
         }
         Ok(())
     }
-
-    /// A datagram that is there already.
-    fn receive(&mut self) -> io::Result<Option<(SocketAddr, usize)>> {
-        self.set_blocks(false)?;
-        let arrived = arrival(self.socket.recv_from(&mut self.buffer))?;
-        self.is_empty = arrived.is_none();
-        Ok(arrived)
-    }
 }
 
-/// What `recv_from` says: nothing has arrived where that is why it failed, or where only an earlier datagram was refused by
-/// its receiver's system.
-fn arrival(result: io::Result<(usize, SocketAddr)>) -> io::Result<Option<(SocketAddr, usize)>> {
+/// Whether anything was received: nothing where that is why it failed, or where only an earlier datagram was refused by its
+/// receiver's system.
+fn has_arrived<T>(result: io::Result<T>) -> io::Result<bool> {
     use ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
     match result {
-        Ok((length, from)) => Ok(Some((from, length))),
+        Ok(_) => Ok(true),
         Err(why)
             if matches!(
                 why.kind(),
                 WouldBlock | TimedOut | Interrupted | ConnectionReset | ConnectionRefused
             ) =>
         {
-            Ok(None)
+            Ok(false)
         }
         Err(why) => Err(why),
+    }
+}
+
+/// Waits until the system takes datagrams again; false where that takes a second.
+#[cfg(unix)]
+fn wait_for_room(socket: &UdpSocket) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
+    poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
+/// The same where that cannot be asked: the next try waits by itself.
+#[cfg(not(unix))]
+fn wait_for_room(socket: &UdpSocket) -> bool {
+    socket.set_nonblocking(false).is_ok()
+}
+
+/// What inbox and outbox need of a socket where they know no better.
+#[cfg(not(target_os = "linux"))]
+pub trait Port {
+    /// Receives a datagram: its length, and who sent it.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+    /// Sends one.
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Port for UdpSocket {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.send_to(bytes, to)
     }
 }
 
@@ -367,8 +389,6 @@ fn waker(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(waker)
 }
 
-/// The longest datagram.
-const LONGEST: usize = 65_535;
 /// Datagrams received one by one before a batch.
 #[cfg(target_os = "linux")]
 const ONE_BY_ONE: usize = 2;
@@ -382,4 +402,6 @@ const COMMANDS: usize = 1_024;
 const FINE: Duration = Duration::from_millis(8);
 #[cfg(not(unix))]
 const NAP: Duration = Duration::from_micros(500);
+/// A waking that is so late is no more urgent than what arrived meanwhile.
+const LATE: Duration = Duration::from_millis(2);
 const A_DAY: Duration = Duration::from_secs(86_400);

@@ -1,17 +1,19 @@
 //! Drives a machine on tokio: a UDP socket, streams over TCP, and commands from the program around it.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Where the clock is read and the sockets live.
 
+use crate::drive::{Inbox, Outbox};
 use crate::machine::{
     Closed, Input, Machine, Output, STREAM_BUFFER, StreamId, StreamInput, StreamOutput, Transmit,
 };
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -86,8 +88,14 @@ pub struct Driver<M> {
     arrive: mpsc::Sender<Arrival>,
     commands: mpsc::Receiver<Command<M>>,
     command: mpsc::Sender<Command<M>>,
-    /// Datagrams that the system does not take yet: at most [`OUTBOX`], the oldest leave first and are counted.
-    outbox: VecDeque<(SocketAddr, Bytes)>,
+    /// What is received together, and where it goes for a moment.
+    inbox: Inbox,
+    came: Vec<(SocketAddr, Bytes)>,
+    /// Datagrams that are to leave after this step, or that the system does not take yet: at most [`OUTBOX`], further ones
+    /// are lost and counted.
+    outbox: Outbox,
+    /// Whether IPv4 hosts are known by mapped addresses here.
+    maps: bool,
     /// What the machine is still to be told of what it did itself.
     owed: Vec<(StreamId, Closed)>,
     accepted: u32,
@@ -137,6 +145,8 @@ impl<M> Remote<M> {
 impl<M: Machine> Driver<M> {
     /// Connects a machine. It is woken when the driver runs.
     pub fn new(machine: M, sockets: Sockets) -> Driver<M> {
+        let here = sockets.udp.as_ref().and_then(|udp| udp.local_addr().ok());
+        sockets.udp.iter().for_each(Inbox::prepare);
         let (arrive, arrivals) = mpsc::channel(WAITING);
         let (command, commands) = mpsc::channel(WAITING);
         Driver {
@@ -148,7 +158,10 @@ impl<M: Machine> Driver<M> {
             arrive,
             commands,
             command,
-            outbox: VecDeque::new(),
+            inbox: Inbox::new(),
+            came: Vec::new(),
+            outbox: Outbox::new(),
+            maps: here.is_some_and(|here| here.is_ipv6()),
             owed: Vec::new(),
             accepted: 0,
             wait: Some(Instant::now()),
@@ -174,8 +187,8 @@ impl<M: Machine> Driver<M> {
         mut tell: impl FnMut(M::Event),
     ) -> io::Result<M> {
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut buffer = vec![0; LONGEST];
         loop {
+            self.flush();
             let wait = self.wait.map_or_else(far, tokio::time::Instant::from_std);
             let timer = tokio::time::sleep_until(wait);
             tokio::select! {
@@ -192,11 +205,10 @@ impl<M: Machine> Driver<M> {
                 Some(arrival) = self.arrivals.recv() => self.arrived(arrival, &mut tell),
                 ready = writable(self.sockets.udp.as_ref()), if !self.outbox.is_empty() => {
                     ready?;
-                    self.flush();
                 }
                 ready = readable(self.sockets.udp.as_ref()) => {
                     ready?;
-                    self.receive(&mut buffer, &mut tell)?;
+                    self.receive(&mut tell)?;
                 }
                 accepted = accept(self.sockets.tcp.as_ref()) => self.accepted(accepted, &mut tell),
                 Some(_) = self.tasks.join_next() => {}
@@ -224,44 +236,47 @@ impl<M: Machine> Driver<M> {
 
     fn send(&mut self, to: SocketAddr, bytes: Bytes) {
         if self.outbox.len() >= OUTBOX {
-            self.outbox.pop_front();
             self.unsent.fetch_add(1, Ordering::Relaxed);
+            return;
         }
-        self.outbox.push_back((to, bytes));
-        if self.outbox.len() == 1 {
-            self.flush();
-        }
+        let to = if self.maps { as_ipv6(to) } else { to };
+        self.outbox.push(to, bytes);
     }
 
     /// Sends what the system takes.
     fn flush(&mut self) {
-        let Some(udp) = &self.sockets.udp else { return self.outbox.clear() };
-        while let Some((to, bytes)) = self.outbox.front() {
-            match udp.try_send_to(bytes, as_the_socket_knows(udp, *to)) {
-                Err(why) if why.kind() == io::ErrorKind::WouldBlock => return,
-                // A way that is not there loses a datagram, as networks do.
-                sent => drop(self.unsent.fetch_add(u64::from(sent.is_err()), Ordering::Relaxed)),
-            }
-            self.outbox.pop_front();
+        if self.outbox.is_empty() {
+            return;
         }
+        let Some(udp) = &self.sockets.udp else { return self.outbox.clear() };
+        // A way that is not there loses a datagram, as networks do.
+        let mut unsent = 0;
+        // Where some are left, whoever waits for room is to wait for more.
+        let _ = udp.try_io(Interest::WRITABLE, || {
+            unsent = self.outbox.flush(udp, || false).unsent;
+            if self.outbox.is_empty() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        self.unsent.fetch_add(unsent, Ordering::Relaxed);
     }
 
     /// Hands on the datagrams that are there.
-    fn receive(&mut self, buffer: &mut [u8], tell: &mut impl FnMut(M::Event)) -> io::Result<()> {
-        for _ in 0..AT_ONCE {
-            let Some(udp) = &self.sockets.udp else { return Ok(()) };
-            match udp.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    let from = as_itself(from);
-                    let bytes = Bytes::copy_from_slice(&buffer[..length]);
-                    self.give(Input::Datagram { from, bytes }, tell);
-                }
-                Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+    fn receive(&mut self, tell: &mut impl FnMut(M::Event)) -> io::Result<()> {
+        let mut came = std::mem::take(&mut self.came);
+        while came.len() < AT_ONCE {
+            let Some(udp) = &self.sockets.udp else { break };
+            let inbox = &mut self.inbox;
+            match udp.try_io(Interest::READABLE, || inbox.receive(udp, &mut came)) {
+                Ok(()) => {}
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
                 // An earlier datagram was refused by its receiver's system.
                 Err(why) if is_passing(&why) => {}
                 Err(why) => return Err(why),
             }
         }
+        for (from, bytes) in came.drain(..) {
+            self.give(Input::Datagram { from: as_itself(from), bytes }, tell);
+        }
+        self.came = came;
         Ok(())
     }
 
@@ -313,16 +328,27 @@ impl<M: Machine> Driver<M> {
     }
 }
 
+#[cfg(not(target_os = "linux"))]
+impl crate::drive::Port for UdpSocket {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.try_recv_from(buffer)
+    }
+
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.try_send_to(bytes, to)
+    }
+}
+
 /// An IPv4 host that reached an IPv6 socket is an IPv4 host.
 fn as_itself(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The other way: an IPv6 socket knows IPv4 hosts by mapped addresses (RFC 4291 2.5.5.2).
-fn as_the_socket_knows(udp: &UdpSocket, address: SocketAddr) -> SocketAddr {
-    match (address.ip(), udp.local_addr()) {
-        (IpAddr::V4(ip), Ok(SocketAddr::V6(_))) => (ip.to_ipv6_mapped(), address.port()).into(),
-        _ => address,
+fn as_ipv6(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => (ip.to_ipv6_mapped(), address.port()).into(),
+        IpAddr::V6(_) => address,
     }
 }
 
@@ -363,8 +389,6 @@ fn far() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(86_400)
 }
 
-/// The longest datagram.
-const LONGEST: usize = 65_535;
 /// Datagrams handed on at once at most, so that all else comes too.
 const AT_ONCE: usize = 64;
 /// Datagrams that wait to be sent at most.

@@ -147,3 +147,59 @@ fn what_the_system_does_not_take_is_counted() {
     driver.turn(Duration::ZERO, |_| {}).unwrap();
     assert_eq!((driver.stats().unsent, driver.stats().sent), (1, 0));
 }
+
+/// Says a hundred numbers to each of these, when it is told anything.
+struct Speaker {
+    to: Vec<SocketAddr>,
+    outputs: VecDeque<Output<()>>,
+}
+
+impl Machine for Speaker {
+    type Event = ();
+
+    fn handle(&mut self, _: Instant, input: Input) {
+        if let Input::Datagram { .. } = input {
+            for n in 0..100u8 {
+                let length = if n % 10 == 9 { 300 } else { 1_200 };
+                let bytes = Bytes::from(vec![n; length]);
+                for to in &self.to {
+                    let bytes = bytes.clone();
+                    self.outputs.push_back(Output::Send(Transmit::Datagram { to: *to, bytes }));
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, _: Instant) -> Output<()> {
+        self.outputs.pop_front().unwrap_or(Output::Wait(None))
+    }
+}
+
+#[test]
+fn what_leaves_together_arrives_whole_and_in_order_at_each() {
+    let plain = loopback();
+    plain.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (to_busy, busy) = (loopback(), Busy::default());
+    let to = vec![plain.local_addr().unwrap(), to_busy.local_addr().unwrap()];
+    let mut busy = Driver::new(busy, to_busy);
+    let mut speaker = Driver::new(Speaker { to, outputs: VecDeque::new() }, loopback());
+    plain.send_to(b"go", speaker.local_addr().unwrap()).unwrap();
+    while speaker.stats().sent < 200 {
+        speaker.turn(Duration::from_secs(20), |()| {}).unwrap();
+    }
+    assert_eq!((speaker.stats().sent, speaker.stats().unsent), (200, 0));
+    let is_nth = |n: u8, bytes: &[u8]| {
+        bytes.len() == if n % 10 == 9 { 300 } else { 1_200 } && bytes.iter().all(|byte| *byte == n)
+    };
+    let mut buffer = [0; 65_535];
+    for n in 0..100 {
+        let (length, _) = plain.recv_from(&mut buffer).unwrap();
+        assert!(is_nth(n, &buffer[..length]), "{n}: {length}");
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    while busy.stats().received < 100 && Instant::now() < until {
+        busy.turn(Duration::from_millis(100), |()| {}).unwrap();
+    }
+    let came = busy.into_machine().came;
+    assert!(came.len() == 100 && (0..).zip(&came).all(|(n, bytes)| is_nth(n, bytes)));
+}

@@ -1,16 +1,19 @@
 //! The peers of a thread: a socket each, and one epoll for all of them.
 
+use bytes::Bytes;
 use levada_link::{
     Input, Machine, Output, Transmit,
+    drive::{Inbox, Outbox},
     quic::{Identity, Quic},
 };
 use levada_swarm::native::{Peer, peer};
-use mio::{Events, Interest, Poll, Token, net::UdpSocket};
+use mio::{Events, Interest, Poll, Token, unix::SourceFd};
 use std::{
     collections::BTreeSet,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddr},
-    time::Instant,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
 };
 
 /// Peers that join one after the other, and play.
@@ -20,7 +23,11 @@ pub struct Crowd {
     seats: Vec<Seat>,
     /// When a seat wants to be woken: one each at most.
     timers: BTreeSet<(Instant, usize)>,
-    buffer: Vec<u8>,
+    inbox: Inbox,
+    /// What was received for one seat; empty but for that moment, and so is the outbox.
+    came: Vec<(SocketAddr, Bytes)>,
+    outbox: Outbox,
+    sent: u64,
     unsent: u64,
 }
 
@@ -38,15 +45,25 @@ pub struct Sum {
     pub stats: peer::Stats,
     /// Peers that played nothing.
     pub silent: usize,
-    /// Datagrams that the system did not take.
+    /// Datagrams sent, and those that the system did not take.
+    pub sent: u64,
     pub unsent: u64,
 }
 
 impl Crowd {
     /// Peers of this splitter's team, none yet.
     pub fn new(splitter: SocketAddr) -> io::Result<Crowd> {
-        let (poll, buffer) = (Poll::new()?, vec![0; 65_536]);
-        Ok(Crowd { splitter, poll, seats: Vec::new(), timers: BTreeSet::new(), buffer, unsent: 0 })
+        Ok(Crowd {
+            splitter,
+            poll: Poll::new()?,
+            seats: Vec::new(),
+            timers: BTreeSet::new(),
+            inbox: Inbox::new(),
+            came: Vec::new(),
+            outbox: Outbox::new(),
+            sent: 0,
+            unsent: 0,
+        })
     }
 
     /// Lets one join at each of these times; what all have counted between the last two.
@@ -58,7 +75,7 @@ impl Crowd {
     ) -> io::Result<Sum> {
         let mut joins = joins.peekable();
         self.serve(&mut joins, from)?;
-        let (then, unsent) = (self.stats(), self.unsent);
+        let (then, counted) = (self.stats(), (self.sent, self.unsent));
         self.serve(&mut joins, until)?;
         let then = then.into_iter().chain(std::iter::repeat(peer::Stats::default()));
         let spans = self.stats().into_iter().zip(then).map(|(now, then)| since(now, then));
@@ -67,7 +84,8 @@ impl Crowd {
             silent: sum.silent + usize::from(stats.played == 0),
             ..sum
         };
-        Ok(spans.fold(Sum { unsent: self.unsent - unsent, ..Sum::default() }, sum))
+        let (sent, unsent) = (self.sent - counted.0, self.unsent - counted.1);
+        Ok(spans.fold(Sum { sent, unsent, ..Sum::default() }, sum))
     }
 
     /// Does what the peers want until then.
@@ -85,7 +103,7 @@ impl Crowd {
             if joins.next_if(|at| *at <= now).is_some() {
                 self.join(now)?;
             }
-            self.wake(now);
+            self.wake(now)?;
             let wake = self.timers.first().map(|(wake, _)| *wake);
             let next = [joins.peek().copied(), wake].into_iter().flatten().fold(until, Instant::min);
             match self.poll.poll(&mut events, Some(next.saturating_duration_since(Instant::now()))) {
@@ -100,10 +118,12 @@ impl Crowd {
     }
 
     fn join(&mut self, now: Instant) -> io::Result<()> {
-        let mut socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_nonblocking(true)?;
+        Inbox::prepare(&socket);
         let port = socket.local_addr()?.port();
         let seat = self.seats.len();
-        self.poll.registry().register(&mut socket, Token(seat), Interest::READABLE)?;
+        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(seat), Interest::READABLE)?;
         let mut secret = [6; 32];
         secret[..2].copy_from_slice(&port.to_be_bytes());
         let identity = Identity::ed25519(&secret).map_err(io::Error::other)?;
@@ -111,41 +131,59 @@ impl Crowd {
         let peer = Quic::new(Peer::new(now, config, port.into()), identity, None);
         self.seats.push(Seat { peer, socket, wake: None });
         self.give(seat, now, Input::Wake);
+        self.flush(seat);
         Ok(())
     }
 
-    fn wake(&mut self, now: Instant) {
-        while let Some((_, seat)) = self.timers.first().copied().filter(|(wake, _)| *wake <= now) {
-            self.timers.pop_first();
-            self.seats[seat].wake = None;
+    fn wake(&mut self, now: Instant) -> io::Result<()> {
+        while let Some((wake, seat)) = self.timers.first().copied().filter(|(wake, _)| *wake <= now) {
+            if wake + LATE <= now {
+                // What only waits in its socket is not to be taken for missing.
+                self.receive(seat, now)?;
+            }
+            let wake = &mut self.seats[seat].wake;
+            let Some(due) = wake.take_if(|wake| *wake <= now) else { continue };
+            self.timers.remove(&(due, seat));
             self.give(seat, now, Input::Wake);
+            self.flush(seat);
         }
+        Ok(())
     }
 
-    /// Hands a peer all that has arrived.
+    /// Hands a peer all that has arrived, and sends what it says to that together.
     fn receive(&mut self, seat: usize, now: Instant) -> io::Result<()> {
         loop {
-            match self.seats[seat].socket.recv_from(&mut self.buffer) {
-                Ok((length, from)) => {
-                    let bytes = bytes::Bytes::copy_from_slice(&self.buffer[..length]);
-                    self.give(seat, now, Input::Datagram { from, bytes });
-                }
-                Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
+            match self.inbox.receive(&self.seats[seat].socket, &mut self.came) {
+                Ok(()) => {}
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                 Err(why) if matches!(why.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused) => {}
                 Err(why) => return Err(why),
             }
+        }
+        let mut came = std::mem::take(&mut self.came);
+        came.drain(..).for_each(|(from, bytes)| self.give(seat, now, Input::Datagram { from, bytes }));
+        self.came = came;
+        self.flush(seat);
+        Ok(())
+    }
+
+    fn flush(&mut self, seat: usize) {
+        if !self.outbox.is_empty() {
+            let done = self.outbox.flush(&self.seats[seat].socket, || false);
+            // What the system does not take now is lost: there is no network card here to wait for.
+            self.unsent += done.unsent + self.outbox.len() as u64;
+            self.sent += done.sent;
+            self.outbox.clear();
         }
     }
 
     /// Gives a peer what is for it, and does what it wants.
     fn give(&mut self, seat: usize, now: Instant, input: Input) {
-        let Seat { peer, socket, wake } = &mut self.seats[seat];
+        let Seat { peer, wake, .. } = &mut self.seats[seat];
         peer.handle(now, input);
         let until = loop {
             match peer.poll(now) {
-                Output::Send(Transmit::Datagram { to, bytes }) => {
-                    self.unsent += u64::from(socket.send_to(&bytes, to).is_err());
-                }
+                Output::Send(Transmit::Datagram { to, bytes }) => self.outbox.push(to, bytes),
                 Output::Send(Transmit::Stream { .. }) | Output::Event(_) => {}
                 Output::Wait(until) => break until,
             }
@@ -174,6 +212,7 @@ impl std::ops::Add for Sum {
         Sum {
             stats: self.stats + other.stats,
             silent: self.silent + other.silent,
+            sent: self.sent + other.sent,
             unsent: self.unsent + other.unsent,
         }
     }
@@ -194,3 +233,5 @@ fn since(now: peer::Stats, then: peer::Stats) -> peer::Stats {
 
 /// Chunks that a peer keeps for others: three seconds of such a stream.
 const KEPT: usize = 128;
+/// A waking that is so late is no more urgent than what arrived meanwhile.
+const LATE: Duration = Duration::from_millis(2);

@@ -62,6 +62,8 @@ pub struct Seen {
     pub checked_per_peer_s: f64,
     /// Bytes that peers sent for each that they received.
     pub upload_ratio: f64,
+    /// Datagrams that a peer sends in a second, of all kinds.
+    pub datagrams_per_peer_s: f64,
     /// Datagrams that the system did not take.
     pub unsent: u64,
     /// Resident memory of the process in the end.
@@ -110,7 +112,13 @@ impl Team {
         })
     }
 
-    fn seen(&self, Sum { stats, silent, unsent }: Sum, dealt: u64, cpu: Duration, rss_kib: u64) -> Seen {
+    fn seen(
+        &self,
+        Sum { stats, silent, sent, unsent, .. }: Sum,
+        dealt: u64,
+        cpu: Duration,
+        rss_kib: u64,
+    ) -> Seen {
         let peer_seconds = self.peers as f64 * self.secs;
         Seen {
             transport: if self.quic { "quic" } else { "plain" },
@@ -127,6 +135,7 @@ impl Team {
             asked: stats.asked,
             checked_per_peer_s: stats.checked as f64 / peer_seconds,
             upload_ratio: stats.sent_bytes as f64 / stats.received_bytes.max(1) as f64,
+            datagrams_per_peer_s: sent as f64 / peer_seconds,
             unsent,
             rss_kib,
         }
