@@ -195,7 +195,11 @@ impl<M: Machine> Driver<M> {
         // The system's buffer is full: it empties at the speed of the network card.
         let Sent { sent, unsent } = self.outbox.flush(socket, || wait_for_room(socket));
         self.stats.sent += sent;
-        self.stats.unsent += unsent;
+        self.stats.unsent += unsent + self.outbox.len() as u64;
+        self.outbox.clear();
+        if cfg!(not(unix)) {
+            self.blocks = None;
+        }
     }
 
     /// Waits for a datagram until `until`; who never waits does not wait in vain.

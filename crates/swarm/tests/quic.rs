@@ -72,7 +72,8 @@ impl Team {
         let mut world = World::new(start, 7);
         let seal = Seal::ed25519(&[5; 32]);
         let defaults = splitter::Config::new(HostId(0).address(), seal, [3; 32]);
-        let splitter = Splitter::new(start, splitter::Config { encrypts: true, ..defaults });
+        let group_time = Duration::from_millis(20);
+        let splitter = Splitter::new(start, splitter::Config { encrypts: true, group_time, ..defaults });
         let quic = Quic::new(splitter, Identity::ed25519(&[5; 32]).unwrap(), Some([0; 32]));
         world.add(Node::Splitter(Box::new(quic)), &Access::default()).unwrap();
         Team { world, access: Access::both(&access.parse().unwrap()), heard: BTreeMap::new(), fed: 0 }

@@ -473,7 +473,8 @@ impl Peer {
             self.keep_parents();
         }
         for stripe in 0..self.stripes.len() {
-            if self.stripes[stripe].fresh || self.stripes[stripe].is_quiet(now) {
+            let known = &self.stripes[stripe];
+            if known.fresh || known.is_forgotten(now, highest, stripes) {
                 self.subscribe(stripe);
             }
         }

@@ -77,8 +77,15 @@ impl Stripe {
             && highest.saturating_sub(self.newest.unwrap_or(0)) >= 2 * stripes + self.late.min(stripes)
     }
 
-    /// Whether nothing came for so long that the parent may have forgotten this child.
-    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+    /// Whether the parent may have forgotten this child: the others are more than a round further, or nothing comes at all.
+    /// Where chunks are dealt in groups, it is quiet between them.
+    pub(super) fn is_forgotten(&self, now: Instant, highest: u64, stripes: u64) -> bool {
+        let is_behind = highest.saturating_sub(self.newest.unwrap_or(0)) > stripes;
+        is_behind && self.is_quiet(now) || now.saturating_duration_since(self.heard) >= STILL
+    }
+
+    /// Whether nothing came for a while.
+    fn is_quiet(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) >= QUIET
     }
 
@@ -199,6 +206,8 @@ impl Child {
 
 const SILENCE: Duration = Duration::from_millis(400);
 const QUIET: Duration = Duration::from_millis(250);
+/// So long it is quiet only where the whole stream is.
+const STILL: Duration = Duration::from_millis(1_000);
 /// Where packets are lost here and there, so many chunks of a stripe in a row are not.
 const ROUNDS: u64 = 5;
 const FORGED: u32 = 2;

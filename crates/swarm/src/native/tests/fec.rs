@@ -8,7 +8,7 @@ impl Team {
     /// A team whose splitter deals so much parity.
     fn with_parity(access: &str, percent: f64) -> Team {
         let mut team = Team::over(access, ed25519());
-        let config = splitter::Config::new(HostId(0).address(), ed25519(), [3; 32]);
+        let config = super::config(HostId(0).address(), ed25519(), [3; 32]);
         let config = splitter::Config { fec: Percent::of(percent), ..config };
         let splitter = Splitter::new(team.world.instant(), config);
         *team.world.machine_mut(HostId(0)).unwrap() = Node::Splitter(Box::new(splitter));

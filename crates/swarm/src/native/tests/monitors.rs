@@ -7,7 +7,7 @@ fn watched() -> (Team, HostId) {
     let mut team = Team::over("rate=20mbit delay=5ms", ed25519());
     let now = team.world.instant();
     let seal = Seal::ed25519(&[8; 32]);
-    let config = splitter::Config::new(HostId(0).address(), ed25519(), [3; 32]);
+    let config = super::config(HostId(0).address(), ed25519(), [3; 32]);
     let config = splitter::Config { monitors: vec![seal.key()], ..config };
     *team.world.machine_mut(HostId(0)).unwrap() = Node::Splitter(Box::new(Splitter::new(now, config)));
     let config = peer::Config { monitor: Some(seal), ..peer::Config::new(HostId(0).address()) };

@@ -7,7 +7,7 @@ impl Team {
     fn private(token: &str) -> Team {
         let mut team = Team::over("rate=20mbit delay=5ms", ed25519());
         let now = team.world.instant();
-        let config = splitter::Config::new(HostId(0).address(), ed25519(), [3; 32]);
+        let config = super::config(HostId(0).address(), ed25519(), [3; 32]);
         let config = splitter::Config { pass: Some(Pass::of(token)), ..config };
         let mut splitter = Splitter::new(now, config);
         splitter.set_head(Bytes::from_static(HEAD));
@@ -67,7 +67,7 @@ fn who_stands_by_for_a_private_team_goes_on_with_it() {
     let config = peer::Config { pass: Some(Pass::of("tea")), ..peer::Config::new(HostId(0).address()) };
     let peers: Vec<_> = (0..4).map(|_| team.join_as(config.clone())).collect();
     let at = HostId(team.world.hosts().count() as u32);
-    let config = splitter::Config::new(at.address(), ed25519(), [4; 32]);
+    let config = super::config(at.address(), ed25519(), [4; 32]);
     let config = splitter::Config { pass: Some(Pass::of("tea")), ..config };
     let standby = Standby::new(team.world.instant(), config, HostId(0).address(), 5);
     team.heir = team.world.add(Node::Standby(Box::new(standby)), &team.access).ok();

@@ -7,7 +7,7 @@ impl Team {
     /// One that stands by for the splitter with this key.
     fn stands_by(&mut self, seal: Seal) -> HostId {
         let at = HostId(self.world.hosts().count() as u32);
-        let config = splitter::Config::new(at.address(), seal, [4; 32]);
+        let config = super::config(at.address(), seal, [4; 32]);
         let standby = Standby::new(self.world.instant(), config, HostId(0).address(), 5);
         let host = self.world.add(Node::Standby(Box::new(standby)), &self.access).unwrap();
         assert_eq!(at, host);
