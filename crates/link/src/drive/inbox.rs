@@ -90,7 +90,7 @@ mod linux {
             Ok(())
         }
 
-        /// Takes up to [`AT_ONCE`] of what is there, each perhaps several datagrams, and does not wait.
+        /// Takes up to 64 of what is there, each perhaps several datagrams, and does not wait.
         ///
         /// # Errors
         /// As [`receive`](Inbox::receive).
