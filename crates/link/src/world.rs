@@ -17,7 +17,7 @@ mod parcels;
 mod streams;
 mod transit;
 
-use agenda::Agenda;
+use agenda::{Agenda, Entry};
 pub use hosts::{Access, HostId, Way};
 use hosts::{Carrier, Host};
 use parcels::Parcels;
@@ -41,6 +41,8 @@ pub struct World<M: Machine> {
     seed: u64,
     agenda: Agenda<Item>,
     hosts: Vec<Host<M>>,
+    /// Which of them have a machine: who sends something asks that of somebody far away in memory.
+    there: Vec<bool>,
     parcels: Parcels,
     streams: Streams,
     core: Option<Core>,
@@ -59,10 +61,10 @@ type Watcher = Box<dyn FnMut(&Record, &Bytes) + Send>;
 enum Item {
     Wake(u32),
     Link(u32, Way),
-    /// A packet leaves the core; with the end of its number, as tickets are used again.
-    Cross(u32, u16),
+    /// A packet leaves the core; with the end of its number, as tickets are used again, and whom it is for.
+    Cross(u32, u16, u32),
     /// A packet arrives; likewise.
-    Arrive(u32, u16),
+    Arrive(u32, u16, u32),
     /// So many bytes of this end of a connection are known to have arrived.
     Acknowledge(u32, u8, u16),
     /// This end of a connection is over.
@@ -99,6 +101,7 @@ impl<M: Machine> World<M> {
             seed,
             agenda: Agenda::new(),
             hosts: Vec::new(),
+            there: Vec::new(),
             parcels: Parcels::default(),
             streams: Streams::default(),
             core: None,
@@ -115,6 +118,7 @@ impl<M: Machine> World<M> {
         let up = Carrier::new(access.up.as_ref(), self.link_seed(host, Way::Up))?;
         let down = Carrier::new(access.down.as_ref(), self.link_seed(host, Way::Down))?;
         self.hosts.push(Host::new(machine, up, down));
+        self.there.push(true);
         self.wake_at(host, self.now);
         Ok(HostId(host))
     }
@@ -122,6 +126,7 @@ impl<M: Machine> World<M> {
     /// Takes a host's machine out of the world: what is sent to it from now on finds nobody, and its streams are lost.
     pub fn remove(&mut self, host: HostId) -> Option<M> {
         let machine = self.hosts.get_mut(host.0 as usize)?.machine.take()?;
+        self.there[host.0 as usize] = false;
         for (connection, end) in self.streams.of(host.0) {
             self.streams.end((connection, end));
             self.end_soon((connection, 1 - end), Closed::Lost);
@@ -170,8 +175,12 @@ impl<M: Machine> World<M> {
             match item {
                 Item::Wake(host) => self.wake(host, &mut tell),
                 Item::Link(host, way) => self.serve(host, way, &mut tell),
-                Item::Cross(ticket, number) if self.is_due(ticket, number) => self.descend(ticket, &mut tell),
-                Item::Arrive(ticket, number) if self.is_due(ticket, number) => self.arrive(ticket, &mut tell),
+                Item::Cross(ticket, number, _) if self.is_due(ticket, number) => {
+                    self.descend(ticket, &mut tell)
+                }
+                Item::Arrive(ticket, number, _) if self.is_due(ticket, number) => {
+                    self.arrive(ticket, &mut tell)
+                }
                 Item::Cross(..) | Item::Arrive(..) => {}
                 Item::Acknowledge(connection, end, bytes) => {
                     self.streams.acknowledged((connection, end), usize::from(bytes));
@@ -233,21 +242,13 @@ impl<M: Machine> World<M> {
         self.hash
     }
 
-    /// What happens next, by `until`. Most of a large world is not in the processor's cache: reading a little of the
-    /// hosts that come next, all at once, overlaps the waits for memory that would else follow each other.
+    /// What happens next, by `until`. Most of a large world is not in the processor's cache: reading a little of what is
+    /// needed next, all at once, overlaps the waits for memory that would else follow each other.
     fn next(&mut self, until: u64) -> Option<(u64, Item)> {
         let World { agenda, hosts, parcels, .. } = self;
-        let mut read = 0;
-        let next = agenda.pop(until, |item| {
-            let host = match item {
-                Item::Wake(host) | Item::Link(host, _) => host,
-                Item::Cross(ticket, _) | Item::Arrive(ticket, _) => parcels.get(ticket).to,
-                Item::Acknowledge(..) | Item::Over(..) => return,
-            };
-            read ^= hosts[host as usize].read();
-        });
-        std::hint::black_box(read);
-        next
+        agenda.pop(until, |soon| {
+            std::hint::black_box(read_ahead(hosts, parcels, soon));
+        })
     }
 
     /// The seed of one of a host's links.
@@ -300,6 +301,37 @@ impl<M: Machine> World<M> {
         }
     }
 }
+
+/// Reads a little of what is needed for what happens soon: first of the hosts and packets, then of the machines.
+fn read_ahead<M: Machine>(hosts: &[Host<M>], parcels: &Parcels, soon: &[Entry<Item>]) -> u64 {
+    let mut read = 0;
+    for (_, item) in soon {
+        read ^= match *item {
+            Item::Wake(host) | Item::Link(host, _) => hosts[host as usize].read(),
+            Item::Cross(ticket, _, to) | Item::Arrive(ticket, _, to) => {
+                hosts[to as usize].read() ^ parcels.get(ticket).number
+            }
+            Item::Acknowledge(..) | Item::Over(..) => 0,
+        };
+    }
+    for step in 0..STEPS {
+        for (_, item) in soon {
+            let (host, datagram) = match *item {
+                Item::Wake(host) => (host, None),
+                Item::Cross(ticket, _, to) | Item::Arrive(ticket, _, to) => {
+                    (to, Some(&parcels.get(ticket).bytes))
+                }
+                Item::Link(..) | Item::Acknowledge(..) | Item::Over(..) => continue,
+            };
+            let machine = hosts[host as usize].machine.as_ref();
+            read ^= machine.map_or(0, |machine| machine.read_ahead(step, datagram));
+        }
+    }
+    read
+}
+
+/// Of [`Machine::read_ahead`].
+const STEPS: u32 = 3;
 
 #[cfg(test)]
 mod tests;

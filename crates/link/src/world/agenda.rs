@@ -5,7 +5,7 @@
 //! an entry moves at most once a byte. Entries of one time keep the order in which they came.
 
 /// A moment in nanoseconds, and what is to happen then.
-type Entry<T> = (u64, T);
+pub(super) type Entry<T> = (u64, T);
 
 /// The queue.
 #[derive(Clone, Debug)]
@@ -40,9 +40,9 @@ impl<T: Copy> Agenda<T> {
         self.place((time.max(self.last), what));
     }
 
-    /// Takes the first entry, if its time is not after `limit`. Of those that will be next within microseconds `soon` is told
-    /// in advance, so that what they need can be on its way from memory.
-    pub(super) fn pop(&mut self, limit: u64, mut soon: impl FnMut(T)) -> Option<Entry<T>> {
+    /// Takes the first entry, if its time is not after `limit`. `soon` is told in advance which will be next within
+    /// microseconds, so that what they need can be on its way from memory.
+    pub(super) fn pop(&mut self, limit: u64, mut soon: impl FnMut(&[Entry<T>])) -> Option<Entry<T>> {
         loop {
             let (level, slot) = self.first()?;
             if level == 0 {
@@ -57,7 +57,7 @@ impl<T: Copy> Agenda<T> {
             let mut dealt = std::mem::take(&mut self.levels[level].slots[slot]);
             self.levels[level].clear(slot);
             if level == SOON {
-                dealt.iter().for_each(|(_, what)| soon(*what));
+                soon(&dealt);
             }
             for entry in dealt.drain(..) {
                 self.place(entry);

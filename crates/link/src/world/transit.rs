@@ -34,7 +34,8 @@ impl<M: Machine> World<M> {
 
     /// Whether something may be at a port of a host: what its NAT lets in shows when it arrives there.
     fn is_reached_at(&self, host: HostId, port: u16) -> bool {
-        self.machine(host).is_some() && (port == host.address().port() || self.nats.contains_key(&host.0))
+        let is_there = self.there.get(host.0 as usize).is_some_and(|is_there| *is_there);
+        is_there && (port == host.address().port() || self.nats.contains_key(&host.0))
     }
 
     /// A packet enters its sender's link up.
@@ -160,10 +161,10 @@ impl<M: Machine> World<M> {
         let parcel = self.parcels.get(ticket);
         let number = parcel.number as u16;
         let (at, item) = match way {
-            Way::Down => (at, Item::Arrive(ticket, number)),
+            Way::Down => (at, Item::Arrive(ticket, number, parcel.to)),
             Way::Up => {
                 let core = self.core_between(parcel.from, parcel.to);
-                (at.saturating_add(core), Item::Cross(ticket, number))
+                (at.saturating_add(core), Item::Cross(ticket, number, parcel.to))
             }
         };
         self.parcels.set_due(ticket, Some(at));

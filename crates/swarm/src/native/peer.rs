@@ -12,6 +12,7 @@ mod monitor;
 mod moved;
 mod neighbors;
 mod proof;
+mod read;
 mod rebuild;
 mod standby;
 mod stats;
@@ -266,9 +267,12 @@ impl Peer {
 
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
         self.stats.received_bytes += bytes.len() as u64;
-        if let Some(number) = Sealed::number(bytes)
-            && self.is_known(now, from, number)
-        {
+        if let Some(number) = Sealed::number(bytes) {
+            if !self.is_known(now, from, number)
+                && let Some(sealed) = Sealed::of(bytes)
+            {
+                self.receive_chunk_and_flood(now, from, sealed, bytes);
+            }
             return;
         }
         let Some(message) = Message::read(bytes) else { return };
@@ -304,7 +308,6 @@ impl Peer {
             Message::Punch { token } => self.punched(from, token),
             Message::Keep { stripes } => self.children.keep(now, from, stripes),
             Message::Lan(lan_wire::Word::Mute { stripes }) => self.children.mute(from, stripes),
-            Message::Chunk(sealed) => self.receive_chunk_and_flood(now, from, sealed, bytes),
             Message::Parity(parity) => self.take_parity(now, from, parity, bytes),
             Message::Nack(numbers) => self.give(now, from, &numbers),
             Message::Move { to, key, until, signature } if from_splitter => {
@@ -482,11 +485,13 @@ impl Peer {
         self.look_around_lan(now);
         self.punch(now);
         self.report(now);
-        if let Some(next) = self.playout.next() {
+        let late = |stripe: &Stripe| stripe.may_be_late(now, highest, stripes);
+        let soonest = self.stripes.iter().map(late).min().unwrap_or_default();
+        if let Some(next) = self.playout.next().filter(|next| next.saturating_add(soonest) <= highest) {
             // What no later chunk of its stripe tells is noticed by the other stripes.
             let stripe = |number: u64| self.stripes.get(number.checked_rem(stripes)? as usize);
             let should_be_here = |number: u64| {
-                stripe(number).is_some_and(|stripe| stripe.should_have(now, number, highest, stripes))
+                stripe(number).is_some_and(|stripe| number.saturating_add(late(stripe)) <= highest)
             };
             let gone: Vec<_> = (next..highest.max(next))
                 .filter(|number| should_be_here(*number) && !self.playout.has(*number))
@@ -531,6 +536,10 @@ impl Machine for Peer {
             let due = [due, self.cap_due()].into_iter().flatten().min();
             Output::Wait(due.map(|due| due.max(now)))
         })
+    }
+
+    fn read_ahead(&self, step: u32, datagram: Option<&Bytes>) -> u64 {
+        self.read(step, datagram)
     }
 }
 

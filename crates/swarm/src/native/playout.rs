@@ -14,6 +14,8 @@ pub(super) struct Playout {
     highest: u64,
     waiting: Ring<Held>,
     patience: Duration,
+    /// Since when the next was missed, when that was looked for last: for a later time at most, while it is the same one.
+    missed: Option<(u64, Instant)>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(super) enum Next {
 
 impl Playout {
     pub(super) fn new(patience: Duration) -> Playout {
-        Playout { next: None, highest: 0, waiting: Ring::new(HELD as usize), patience }
+        Playout { next: None, highest: 0, waiting: Ring::new(HELD as usize), patience, missed: None }
     }
 
     /// Takes a chunk in; false where it is too late or too early for it.
@@ -58,9 +60,14 @@ impl Playout {
         if next > self.highest {
             return None;
         }
+        let is_early = |since: Instant| now.saturating_duration_since(since) < self.patience;
+        if self.missed.is_some_and(|(missed, since)| missed == next && is_early(since)) {
+            return None;
+        }
         // A chunk is late from when the first came that is later, not from when its turn is: holes wait side by side.
         let since = self.waiting.iter().take(LOOKED_AT).map(|(_, held)| held.came).min();
-        if since.is_some_and(|since| now.saturating_duration_since(since) < self.patience) {
+        self.missed = since.map(|since| (next, since));
+        if since.is_some_and(is_early) {
             return None;
         }
         self.next = Some(next + 1);
@@ -69,6 +76,12 @@ impl Playout {
 
     pub(super) fn next(&self) -> Option<u64> {
         self.next
+    }
+
+    /// Reads a little of itself, and of where a number belongs.
+    pub(super) fn read(&self, number: Option<u64>) -> u64 {
+        let place = |number| self.waiting.read(number);
+        self.highest ^ self.next.unwrap_or_default() ^ number.map_or(self.waiting.read_itself(), place)
     }
 
     /// What waits, from where, for who wants to know what is missing.

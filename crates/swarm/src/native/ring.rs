@@ -49,6 +49,22 @@ impl<T> Ring<T> {
         self.slots.get(usize::try_from(number.checked_sub(self.first)?).ok()?)?.as_ref()
     }
 
+    /// The oldest place, if there is something in it.
+    pub(super) fn oldest(&self) -> Option<&T> {
+        self.slots.front()?.as_ref()
+    }
+
+    /// Reads a little of what tells where its places are.
+    pub(super) fn read_itself(&self) -> u64 {
+        self.first ^ (self.count ^ self.slots.len() ^ self.most) as u64
+    }
+
+    /// Reads a little of where a number belongs, or as near as it has come.
+    pub(super) fn read(&self, number: u64) -> u64 {
+        let at = number.saturating_sub(self.first).min(self.slots.len().saturating_sub(1) as u64);
+        self.slots.get(at as usize).map_or(0, |slot| u64::from(slot.is_some()))
+    }
+
     pub(super) fn take(&mut self, number: u64) -> Option<T> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let taken = self.slots.get_mut(at)?.take();

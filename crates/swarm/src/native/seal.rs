@@ -1,6 +1,5 @@
 //! What proves that a chunk is the splitter's: an Ed25519 signature of the Merkle root of its group, and the way to it.
 
-use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 
 /// A leaf or node of a group's tree: the first half of a BLAKE3 hash. Whoever forges a chunk needs a second preimage.
@@ -70,19 +69,19 @@ impl Key {
         VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak()).map(Key::Ed25519)
     }
 
-    /// The leaf of a chunk; of a stand-in's, one of its ends alone.
+    /// The leaf of a chunk; of a stand-in's, its beginning alone.
     pub fn leaf(self, number: u64, flags: u8, data: &[u8]) -> Hash {
         match self {
             Key::Ed25519(_) => leaf(number, flags, data),
             Key::StandIn => {
-                let (head, tail) = (&data[..data.len().min(16)], &data[data.len().saturating_sub(4)..]);
+                // Where it is all there: what is further back would have to come from memory, at a hundred thousand peers.
+                let head = &data[..data.len().min(16)];
                 let mut text = [0; 32];
                 text[..8].copy_from_slice(&number.to_be_bytes());
                 text[8] = flags;
                 text[9..9 + head.len()].copy_from_slice(head);
-                text[25..25 + tail.len()].copy_from_slice(tail);
                 let mut hash = [0; 16];
-                hash.copy_from_slice(&stand_in(&text)[..16]);
+                hash[..8].copy_from_slice(&sum(&text).to_be_bytes());
                 hash
             }
         }
@@ -93,19 +92,26 @@ impl Key {
         match self {
             // What the strict check has beside this concerns weak keys, which are none here, and costs a quarter more.
             Key::Ed25519(key) => key.verify(text, &Signature::from_bytes(signature)).is_ok(),
-            Key::StandIn => stand_in(text) == *signature,
+            Key::StandIn => signature.first_chunk() == Some(&sum(text).to_be_bytes()),
         }
     }
 }
 
 fn stand_in(text: &[u8]) -> [u8; 64] {
-    // One pass over a short text: a few nanoseconds a byte.
-    let sum = text
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let mut signature = [0; 64];
-    signature[..8].copy_from_slice(&sum.to_be_bytes());
+    signature[..8].copy_from_slice(&sum(text).to_be_bytes());
     signature
+}
+
+/// One pass over a short text, eight bytes at a time: some ten nanoseconds.
+fn sum(text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word));
+    words.fold(0xcbf2_9ce4_8422_2325 ^ text.len() as u64, |sum, word| {
+        (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    })
 }
 
 /// The leaf of a chunk.
@@ -157,8 +163,13 @@ pub fn root(leaf: Hash, mut at: usize, mut count: usize, siblings: &[Hash]) -> O
 }
 
 /// What is signed of a group.
-pub fn statement(first: u64, count: u8, root: &Hash) -> Bytes {
-    [&b"levada swarm group 1"[..], &first.to_be_bytes(), &[count], root].concat().into()
+pub fn statement(first: u64, count: u8, root: &Hash) -> [u8; 45] {
+    let mut text = [0; 45];
+    text[..20].copy_from_slice(b"levada swarm group 1");
+    text[20..28].copy_from_slice(&first.to_be_bytes());
+    text[28] = count;
+    text[29..].copy_from_slice(root);
+    text
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {

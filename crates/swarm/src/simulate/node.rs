@@ -2,6 +2,7 @@
 
 use super::scenario::Nat;
 use crate::native::{Peer, Splitter, Standby, peer, wire::is_forged};
+use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit, world::HostId};
 use std::{
     collections::BTreeSet,
@@ -120,6 +121,10 @@ impl Machine for Node {
             door.sent.insert(to);
         }
         output
+    }
+
+    fn read_ahead(&self, step: u32, datagram: Option<&Bytes>) -> u64 {
+        if let Role::Peer(peer) = &self.role { peer.read_ahead(step, datagram) } else { 0 }
     }
 }
 

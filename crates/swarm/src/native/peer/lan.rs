@@ -154,6 +154,9 @@ impl Peer {
     /// Once a tick: says that it is here, and tells its parents what it does not want of them.
     pub(super) fn look_around_lan(&mut self, now: Instant) {
         let Phase::Member { me, .. } = self.phase else { return };
+        if self.lan.is_none() {
+            return;
+        }
         let parents: Vec<_> =
             self.stripes.iter().map(|stripe| stripe.parent.map(|(parent, _)| parent)).collect();
         // What is encrypted for one cannot be cast for all.

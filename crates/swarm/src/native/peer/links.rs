@@ -2,7 +2,6 @@
 
 use crate::native::wire::Ticket;
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -61,14 +60,19 @@ impl Stripe {
         self.forged += u32::from(self.parent.is_some_and(|(parent, _)| parent == from));
     }
 
-    /// Whether a chunk of this stripe should be here by now, as the others go: where its parent seems to be gone, by how
-    /// late it was of late.
-    pub(super) fn should_have(&self, now: Instant, number: u64, highest: u64, stripes: u64) -> bool {
-        let late = match self.is_doubtful(now, highest, stripes) {
+    /// How far behind the highest a chunk of this stripe may be that is not missing: where its parent seems to be gone, as
+    /// late as it was of late.
+    pub(super) fn may_be_late(&self, now: Instant, highest: u64, stripes: u64) -> u64 {
+        match self.is_doubtful(now, highest, stripes) {
             true => self.late.min(stripes * 2) + 2,
             false => stripes * 3,
-        };
-        number + late <= highest
+        }
+    }
+
+    /// Reads a little from each of its cache lines that a chunk needs.
+    pub(super) fn read(&self) -> u64 {
+        let parent = self.parent.as_ref().map_or(0, |(parent, _)| u64::from(parent.port()));
+        parent ^ self.late ^ u64::from(self.fresh) ^ self.newest.unwrap_or_default()
     }
 
     /// Whether two chunks in a row did not come: to ask the parent for them is likely in vain.
@@ -97,28 +101,36 @@ impl Stripe {
     }
 }
 
-/// The children of a peer, by stripe.
+/// The children of a peer, by stripe and address. There are few, and they are looked at for every chunk: side by side they
+/// come from memory together.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Children(BTreeMap<(u8, SocketAddr), Child>);
+pub(super) struct Children {
+    all: Vec<Child>,
+    /// Of each; they are looked at seldom.
+    tickets: Vec<Ticket>,
+    /// The stripes in which there are any.
+    stripes: u64,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Child {
-    heard: Instant,
-    ticket: Ticket,
+    /// The stripe, and who it is.
+    place: (u8, SocketAddr),
     /// Whether it was given what came before it.
     has_backlog: bool,
     /// Whether it has the stripe from elsewhere at present.
     muted: bool,
     /// Chunks that it was given.
     given: u64,
+    heard: Instant,
 }
 
 impl Children {
     /// A child goes on wanting a stripe with the ticket that is known already.
     pub(super) fn renew(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: &Ticket) -> bool {
-        match self.0.get_mut(&(stripe, child)) {
-            Some(known) if known.ticket == *ticket => {
-                known.heard = now;
+        match self.find(stripe, child) {
+            Ok(at) if self.tickets[at] == *ticket => {
+                self.all[at].heard = now;
                 true
             }
             _ => false,
@@ -127,8 +139,8 @@ impl Children {
 
     /// A child lives and goes on wanting stripes.
     pub(super) fn keep(&mut self, now: Instant, child: SocketAddr, stripes: u64) {
-        for stripe in (0..64).filter(|stripe| stripes >> stripe & 1 == 1) {
-            if let Some(known) = self.0.get_mut(&(stripe, child)) {
+        for known in &mut self.all {
+            if known.place.1 == child && stripes >> known.place.0 & 1 == 1 {
                 known.heard = now;
             }
         }
@@ -136,65 +148,103 @@ impl Children {
 
     /// A child has these of its stripes from elsewhere, and the others not.
     pub(super) fn mute(&mut self, child: SocketAddr, stripes: u64) {
-        for ((stripe, known), state) in &mut self.0 {
-            if *known == child {
-                state.muted = stripes >> stripe & 1 == 1;
-            }
+        for known in self.all.iter_mut().filter(|known| known.place.1 == child) {
+            known.muted = stripes >> known.place.0 & 1 == 1;
         }
     }
 
+    /// Takes one in. There are at most 64 stripes, whatever a splitter signs.
     pub(super) fn add(&mut self, now: Instant, stripe: u8, child: SocketAddr, ticket: Ticket) {
-        self.0.insert(
-            (stripe, child),
-            Child { heard: now, ticket, has_backlog: false, muted: false, given: 0 },
-        );
+        if stripe >= 64 {
+            return;
+        }
+        let new = Child { place: (stripe, child), heard: now, has_backlog: false, muted: false, given: 0 };
+        match self.find(stripe, child) {
+            Ok(at) => (self.all[at], self.tickets[at]) = (new, ticket),
+            Err(at) => {
+                self.all.insert(at, new);
+                self.tickets.insert(at, ticket);
+            }
+        }
+        self.stripes |= 1 << stripe;
     }
 
     /// Whether a child may be given what came before it: once.
     pub(super) fn may_have_backlog(&mut self, now: Instant, stripe: u8, child: SocketAddr) -> bool {
-        let known = self.0.get_mut(&(stripe, child)).filter(|child| child.lives(now));
+        let known = self.find(stripe, child).ok().map(|at| &mut self.all[at]);
+        let known = known.filter(|child| child.lives(now));
         known.is_some_and(|child| !std::mem::replace(&mut child.has_backlog, true))
     }
 
     pub(super) fn remove(&mut self, stripe: u8, child: SocketAddr) {
-        self.0.remove(&(stripe, child));
+        if let Ok(at) = self.find(stripe, child) {
+            self.all.remove(at);
+            self.tickets.remove(at);
+            self.count_stripes();
+        }
     }
 
     /// Those who are to be given a chunk of a stripe that came from `from`: it is counted as given.
     pub(super) fn give(&mut self, now: Instant, stripe: u8, from: SocketAddr) -> Vec<SocketAddr> {
-        let first = (stripe, SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
-        let children = self.0.range_mut(first..).take_while(|((found, _), _)| *found == stripe);
-        let wants = |child: &Child| child.lives(now) && !child.muted;
-        let wanting = children.filter(|((_, at), child)| *at != from && wants(child));
+        if self.stripes >> stripe & 1 == 0 {
+            return Vec::new();
+        }
+        let wants = |child: &Child| child.place.0 == stripe && child.lives(now) && !child.muted;
+        let wanting = self.all.iter_mut().filter(|child| child.place.1 != from && wants(child));
         wanting
-            .map(|((_, at), child)| {
+            .map(|child| {
                 child.given += 1;
-                *at
+                child.place.1
             })
             .collect()
     }
 
     /// All of them, each as often as it has a stripe, and the chunks that it was given of that.
     pub(super) fn all(&self) -> impl Iterator<Item = (SocketAddr, u64)> + '_ {
-        self.0.iter().map(|((_, at), child)| (*at, child.given))
+        self.all.iter().map(|child| (child.place.1, child.given))
     }
 
     pub(super) fn has(&self, now: Instant, child: SocketAddr) -> bool {
-        self.0.iter().any(|((_, known), state)| *known == child && state.lives(now))
+        self.all.iter().any(|known| known.place.1 == child && known.lives(now))
     }
 
     pub(super) fn forget_silent(&mut self, now: Instant) {
-        self.0.retain(|_, child| child.lives(now));
+        if self.all.iter().all(|child| child.lives(now)) {
+            return;
+        }
+        let mut lives = self.all.iter().map(|child| child.lives(now));
+        self.tickets.retain(|_| lives.next().unwrap_or_default());
+        self.all.retain(|child| child.lives(now));
+        self.count_stripes();
     }
 
     /// The child that was not heard for longest is one no more.
     pub(super) fn drop_quietest(&mut self) {
-        let quietest = self.0.iter().min_by_key(|(_, child)| child.heard).map(|(child, _)| *child);
-        quietest.and_then(|child| self.0.remove(&child));
+        let quietest = self.all.iter().min_by_key(|child| child.heard).map(|child| child.place);
+        quietest.into_iter().for_each(|(stripe, child)| self.remove(stripe, child));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
+    }
+
+    /// The stripes in which there are any.
+    pub(super) fn stripes(&self) -> u64 {
+        self.stripes
+    }
+
+    /// Reads a little of each.
+    pub(super) fn read(&self) -> u64 {
+        self.all.iter().fold(0, |read, child| read ^ u64::from(child.place.0) ^ u64::from(child.muted))
+    }
+
+    /// Where a child stands, or would.
+    fn find(&self, stripe: u8, child: SocketAddr) -> Result<usize, usize> {
+        self.all.binary_search_by_key(&(stripe, child), |child| child.place)
+    }
+
+    fn count_stripes(&mut self) {
+        self.stripes = self.all.iter().fold(0, |stripes, child| stripes | 1 << child.place.0);
     }
 }
 

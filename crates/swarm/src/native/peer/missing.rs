@@ -38,7 +38,10 @@ impl Missing {
     }
 
     pub(super) fn found(&mut self, number: u64) {
-        self.asks.remove(&number);
+        // Mostly there is nothing, and a map that was emptied would look for it all the same.
+        if !self.asks.is_empty() {
+            self.asks.remove(&number);
+        }
     }
 
     pub(super) fn forget(&mut self, is_here: impl Fn(u64) -> bool) {

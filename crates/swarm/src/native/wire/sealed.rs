@@ -39,6 +39,12 @@ impl Sealed {
         (*kind == 7).then(|| number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
 
+    /// Reads a datagram that is a chunk.
+    pub fn of(datagram: &Bytes) -> Option<Sealed> {
+        let mut reader = Reader::new(datagram);
+        if reader.u8()? == 7 { Sealed::read(datagram, &mut reader) } else { None }
+    }
+
     /// A datagram that is a chunk as it goes on: with one more hop behind it.
     pub fn passed_on(datagram: &[u8]) -> Bytes {
         let mut out = BytesMut::from(datagram);
