@@ -48,7 +48,7 @@ impl Trees {
                     node.children.insert(member);
                     node.strangers += strange;
                 }
-                self.use_slots(parent, 1);
+                self.use_slots(stripe, parent, 1);
             }
             None => {
                 let relayed = self.relayed.contains(&(stripe, member));
@@ -83,7 +83,7 @@ impl Trees {
                 {
                     node.strangers -= strange;
                 }
-                self.use_slots(parent, -1);
+                self.use_slots(stripe, parent, -1);
             }
             None if tree.fed.remove(&member) => {
                 tree.roots = tree.roots.saturating_sub(usize::from(!relayed));
@@ -107,9 +107,14 @@ impl Trees {
         (0..self.stripes.len()).for_each(|stripe| self.list(stripe, member));
     }
 
-    fn use_slots(&mut self, member: SocketAddr, more: isize) {
+    /// A member has so many more children, of this stripe. The other stripes notice where it has room, or none, by that.
+    fn use_slots(&mut self, stripe: usize, member: SocketAddr, more: isize) {
         let Some(slots) = self.members.get_mut(&member) else { return };
+        let had_room = slots.used < slots.most;
         slots.used = slots.used.saturating_add_signed(more);
+        if had_room == (slots.used < slots.most) {
+            return self.list(stripe, member);
+        }
         (0..self.stripes.len()).for_each(|stripe| self.list(stripe, member));
     }
 

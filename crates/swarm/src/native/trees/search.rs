@@ -108,6 +108,11 @@ impl Trees {
     }
 
     pub(super) fn is_below(&self, stripe: usize, mut member: SocketAddr, top: SocketAddr) -> bool {
+        let nodes = &self.stripes[stripe].nodes;
+        if member != top && nodes.get(&top).is_none_or(|node| node.children.is_empty()) {
+            // Nobody is below it; but who is nowhere has nobody below.
+            return nodes.get(&member).is_none_or(|node| node.depth == NOWHERE);
+        }
         for _ in 0..DEEPEST {
             if member == top {
                 return true;
