@@ -9,6 +9,8 @@ pub(super) struct Book {
     /// When each chunk was fed, in nanoseconds.
     pub(super) fed: Vec<u64>,
     pub(super) seats: Vec<Seat>,
+    /// Of each seat.
+    pub(super) stays: Vec<Stay>,
     /// From when on it counts.
     pub(super) settle: u64,
     /// How late a chunk may be before its team counts as not recovered.
@@ -36,14 +38,21 @@ pub(super) struct Book {
     pub(super) seconds: Vec<Second>,
 }
 
-/// A peer in the account.
+/// A peer in the account, as often as it plays something: eight bytes, so that a hundred thousand fit a cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seat {
-    pub(super) honest: bool,
+    /// The number after that which it was told last, once it has begun.
+    next: u32,
+    began: bool,
+    honest: bool,
+    /// Whether it was there when measuring began.
+    old: bool,
+}
+
+/// The same, as it is seldom looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stay {
     pub(super) joined: u64,
-    /// When it played first, and the number after that which it was told last.
-    pub(super) began: Option<u64>,
-    pub(super) next: u64,
     /// What it had sent when measuring began.
     pub(super) sent: u64,
     /// The most that it may send in a second, and what it had sent when the last was over: in bytes.
@@ -72,6 +81,12 @@ pub struct Second {
 }
 
 impl Book {
+    /// A peer comes.
+    pub(super) fn enter(&mut self, honest: bool, stay: Stay) {
+        self.seats.push(Seat { honest, old: stay.joined < self.settle, ..Seat::default() });
+        self.stays.push(stay);
+    }
+
     pub(super) fn played(&mut self, now: u64, seat: usize, number: u64, data: &[u8]) {
         let Some(fed) = self.fed.get(number as usize).copied() else {
             self.forged_played += 1;
@@ -80,19 +95,17 @@ impl Book {
         if data.get(..8) != Some(&number.to_be_bytes()[..]) {
             self.forged_played += 1;
         }
-        let seat = &mut self.seats[seat];
-        seat.next = number + 1;
-        if seat.began.is_none() {
-            seat.began = Some(now);
-            if seat.honest && seat.joined >= self.settle {
-                self.start.add((now - seat.joined) / 1_000);
-            }
+        let known = &mut self.seats[seat];
+        known.next = next(number);
+        if !std::mem::replace(&mut known.began, true) && known.honest && !known.old {
+            self.start.add((now - self.stays[seat].joined) / 1_000);
         }
+        let seat = *known;
         if !seat.honest || fed < self.settle {
             return;
         }
         let lag = now.saturating_sub(fed);
-        self.old.0 += u64::from(seat.joined < self.settle);
+        self.old.0 += u64::from(seat.old);
         self.played += 1;
         self.lag.add(lag / 1_000);
         self.second.played += 1;
@@ -104,11 +117,11 @@ impl Book {
 
     pub(super) fn lost(&mut self, seat: usize, number: u64) {
         let seat = &mut self.seats[seat];
-        seat.next = number + 1;
+        seat.next = next(number);
         let fed = self.fed.get(number as usize).copied().unwrap_or_default();
         if seat.honest && fed >= self.settle {
             self.lost += 1;
-            self.old.1 += u64::from(seat.joined < self.settle);
+            self.old.1 += u64::from(seat.old);
             self.second.lost += 1;
             self.harm(fed);
         }
@@ -122,17 +135,18 @@ impl Book {
 
     /// A peer leaves, or all is over: what it should have played by now and did not counts as missed.
     pub(super) fn close(&mut self, now: u64, seat: usize) {
-        let Seat { honest, joined, began, next, .. } = self.seats[seat];
+        let Seat { honest, began, next, .. } = self.seats[seat];
+        let Stay { joined, .. } = self.stays[seat];
         if !honest {
             return;
         }
         let due = now.saturating_sub(self.late.max(GRACE));
-        if began.is_none() {
+        if !began {
             self.never_began += u64::from(joined + PATIENCE < now);
             return;
         }
         let owed = self.fed.partition_point(|fed| *fed < due) as u64;
-        for number in next..owed {
+        for number in u64::from(next)..owed {
             self.lost(seat, number);
         }
     }
@@ -150,6 +164,11 @@ impl Book {
         };
         self.seconds.push(second);
     }
+}
+
+/// Four thousand million chunks do not fit a run.
+fn next(number: u64) -> u32 {
+    u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 /// What may be under way when all is over.

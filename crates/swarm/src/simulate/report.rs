@@ -128,7 +128,7 @@ fn figures(scenario: &Scenario, book: &Book, totals: &Totals) -> BTreeMap<&'stat
     let recovered = book.since.map_or(0.0, |since| book.harmed.saturating_sub(since) as f64 / 1e9);
     let payload = peers.received * scenario.stream.bytes as u64;
     BTreeMap::from([
-        ("peers.all", book.seats.len() as f64),
+        ("peers.all", book.stays.len() as f64),
         ("peers.most", totals.most_present as f64),
         ("peers.never_began", book.never_began as f64),
         (

@@ -1,7 +1,7 @@
 //! Runs a scenario: brings peers, feeds the splitter, and lets things happen when they are due.
 
 use super::{
-    book::{Book, Seat},
+    book::{Book, Stay},
     cast::{Session, cast, nanos, region_names, ways},
     node::{Guard, Node, Role, Told},
     report::{Report, Totals},
@@ -63,9 +63,13 @@ impl Simulation {
         let cast = cast(&scenario);
         let group = |session: &Session| &scenario.peers[session.group];
         let first = 1 + u32::from(scenario.team.standby);
-        let kinds: Arc<[Nat]> = std::iter::repeat_n(Nat::None, first as usize)
+        let mut kinds: Arc<[Nat]> = std::iter::repeat_n(Nat::None, first as usize)
             .chain(cast.iter().map(|session| group(session).nat))
             .collect();
+        if kinds.iter().all(|kind| *kind == Nat::None) {
+            // Everybody looks through them.
+            kinds = Arc::default();
+        }
         let forges = |session: &Session| group(session).conduct == ConductKind::Polluter;
         let honest: Vec<_> = std::iter::repeat_n(true, first as usize)
             .chain(cast.iter().map(|session| !forges(session)))
@@ -162,7 +166,7 @@ impl Simulation {
     pub fn finish(mut self) -> Report {
         while self.step().is_some() {}
         let now = nanos(self.world.now());
-        for at in 0..self.book.seats.len() as u32 {
+        for at in 0..self.book.stays.len() as u32 {
             self.settle_accounts(now, at);
         }
         if let Some(Role::Splitter(splitter)) = self.world.machine(SOURCE).map(|node| &node.role) {
@@ -244,7 +248,7 @@ impl Simulation {
         // The link was looked at when the scenario was read.
         let _host = self.world.add(node, &self.access[session.group]);
         let cap = upload.map(|cap| cap.bytes().max(1));
-        self.book.seats.push(Seat { honest, joined: now, cap, ..Seat::default() });
+        self.book.enter(honest, Stay { joined: now, cap, ..Stay::default() });
         self.present += 1;
         self.totals.most_present = self.totals.most_present.max(self.present);
         if let Some(leaves) = session.leaves {
@@ -294,7 +298,7 @@ impl Simulation {
     fn settle(&mut self) {
         self.totals.settled = self.source_now();
         let Simulation { world, book, first, .. } = self;
-        for (seat, known) in book.seats.iter_mut().enumerate() {
+        for (seat, known) in book.stays.iter_mut().enumerate() {
             if let Some(Role::Peer(peer)) = world.machine(HostId(seat as u32 + *first)).map(|node| &node.role)
             {
                 known.sent = peer.stats().sent_bytes;
@@ -314,7 +318,7 @@ impl Simulation {
     /// What every peer with a cap has sent in the second that is over.
     fn look_at_caps(&mut self) {
         let Simulation { world, book, first, .. } = self;
-        for (seat, known) in book.seats.iter_mut().enumerate().filter(|(_, known)| known.cap.is_some()) {
+        for (seat, known) in book.stays.iter_mut().enumerate().filter(|(_, known)| known.cap.is_some()) {
             let node = world.machine(HostId(seat as u32 + *first)).map(|node| &node.role);
             if let (Some(Role::Peer(peer)), Some(cap)) = (node, known.cap) {
                 let sent = peer.stats().sent_bytes;
@@ -349,7 +353,7 @@ impl Simulation {
         let stats = peer.stats();
         self.totals.add(&stats);
         self.book.close(now, at as usize);
-        let Seat { joined, sent, .. } = self.book.seats[at as usize];
+        let Stay { joined, sent, .. } = self.book.stays[at as usize];
         let stayed = now.saturating_sub(joined.max(self.book.settle));
         if stayed < STAYED {
             return;
