@@ -180,8 +180,8 @@ fn of_another_version_no_more_is_read_than_who_asks_and_who_is_refused() {
             }
             // These come later than any that say their version.
             "parent" | "parent-known" | "subscribe" | "keep" | "unsubscribe" | "chunk" | "parity"
-            | "nack" | "alive" | "introduce" | "introduce-known" | "punch" | "elsewhere" | "goodbye"
-            | "head-wanted" | "head-part" | "backlog" | "move" | "report" => {}
+            | "nack" | "alive" | "offer" | "introduce" | "introduce-known" | "punch" | "elsewhere"
+            | "goodbye" | "head-wanted" | "head-part" | "backlog" | "move" | "report" => {}
             _ => assert_eq!(read, None, "{name}"),
         }
     }
