@@ -74,7 +74,8 @@ pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.starts_with(b"0\n"))
 }
 
-/// ffmpeg sends a clip in a loop without touching its packets.
+/// ffmpeg sends a clip in a loop without touching its packets. Vorbis and Theora it encodes anew: of the seam between one
+/// round's packets and the next's another ffmpeg complains.
 pub fn ffmpeg_source(server: &Serve, file: &str, mount: &str, more: &[&str]) -> Result<Program> {
     let (format, kind) = match Path::new(file).extension().and_then(|e| e.to_str()) {
         Some("mp3") => ("mp3", "audio/mpeg"),
@@ -84,7 +85,23 @@ pub fn ffmpeg_source(server: &Serve, file: &str, mount: &str, more: &[&str]) -> 
     };
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-re", "-stream_loop", "-1", "-i"]).arg(clip(file));
-    command.args(["-c", "copy", "-f", format, "-content_type", kind]).args(more).arg(server.source(mount));
+    let codecs: &[&str] = match file.ends_with(".ogv") || file.ends_with(".ogg") {
+        true => &[
+            "-c:v",
+            "libtheora",
+            "-g",
+            "25",
+            "-b:v",
+            "160k",
+            "-c:a",
+            "libvorbis",
+            "-af",
+            "aresample=async=1",
+        ],
+        false => &["-c", "copy"],
+    };
+    command.args(codecs);
+    command.args(["-f", format, "-content_type", kind]).args(more).arg(server.source(mount));
     let program = Program::start(&mut command)?;
     server.wait_live(mount)?;
     Ok(program)
