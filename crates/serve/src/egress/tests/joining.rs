@@ -160,7 +160,7 @@ fn a_shutdown_waits_for_those_who_read_and_not_for_those_who_do_not() {
     reader.pages(1);
     source.plain(100, 50_000);
     let reading = std::thread::spawn(move || (reader.rest().len(), reader));
-    stage.egress.shutdown(Duration::from_millis(500));
+    stage.egress.shutdown(Duration::from_secs(3));
     let (pages, reader) = reading.join().unwrap();
     assert_eq!(pages, 100);
     assert_eq!((stage.end_of(&reader), stage.end_of(&sleeper)), (End::Shutdown, End::Shutdown));

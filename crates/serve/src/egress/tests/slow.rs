@@ -54,7 +54,7 @@ fn who_is_too_far_behind_finishes_the_page_and_goes_on_at_the_newest_entry() {
 
 #[test]
 fn one_slow_listener_takes_nothing_from_the_others() {
-    let (stage, rendition, mut source) = Stage::on_air_with(impatient());
+    let (stage, rendition, mut source) = Stage::on_air_with(Config { stall: PATIENCE, ..impatient() });
     let slow = stage.join(&rendition);
     let low = |joining: &mut Joining| joining.pace = Pace::Low;
     let mut others: Vec<_> = (0..10).map(|_| stage.join_with(&rendition, low)).collect();
