@@ -3,7 +3,7 @@
 use super::{heads::Piece, member::random, wire::Wire};
 use anyhow::Result;
 use levada_link::{
-    Input, Machine, Output,
+    Input, Machine, Output, Percent,
     quic::{self, Identity, Quic},
 };
 use levada_swarm::{
@@ -66,6 +66,8 @@ pub struct Native {
     pub relays: Option<usize>,
     /// The most peers, where it is said.
     pub most_peers: Option<usize>,
+    /// How much parity goes beside the stream.
+    pub fec: Percent,
 }
 
 /// What happens to it.
@@ -135,6 +137,7 @@ impl Dealer {
             group_time,
             relays,
             most_peers,
+            fec,
         } = wanted;
         // One key seals chunks and shows who this is.
         let (seal, identity) = (native::Seal::ed25519(&secret), Identity::ed25519(&secret)?);
@@ -144,6 +147,7 @@ impl Dealer {
             monitors,
             encrypts,
             most_peers: most_peers.unwrap_or(defaults.most_peers),
+            fec,
             group_time: group_time.unwrap_or(defaults.group_time),
             relays: relays.map_or(defaults.relays, |streams| streams * usize::from(defaults.stripes)),
             ..defaults

@@ -4,7 +4,7 @@ use super::wire::{Transport, Wire};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use levada_link::{
-    Input, Machine, Output,
+    Bitrate, Input, Machine, Output,
     quic::{self, Identity, Quic},
 };
 use levada_swarm::{
@@ -40,6 +40,8 @@ pub struct Config {
     pub requests: bool,
     /// How many times one stripe a native peer uploads, where it is said.
     pub slots: Option<u16>,
+    /// The most that a native peer uploads, where it is said.
+    pub upload: Option<Bitrate>,
     /// The key of a native splitter, where it is known.
     pub key: Option<native::Key>,
     /// What lets it into a private team.
@@ -129,7 +131,13 @@ impl Member {
         let wire = match config.wire {
             Wire::Native => {
                 let native = native::peer::Config::new(config.splitter);
-                let slots = config.slots.unwrap_or(native.slots);
+                let slots = match (config.slots, config.upload) {
+                    (_, Some(Bitrate(0))) => 0,
+                    (Some(slots), _) => slots,
+                    (None, Some(_)) => ALL_THAT_FIT,
+                    (None, None) => native.slots,
+                };
+                let upload = config.upload;
                 let encrypt = match config.transport {
                     None => native::peer::Encrypt::AsTheTeam,
                     Some(Transport::Plain) => native::peer::Encrypt::Never,
@@ -137,8 +145,17 @@ impl Member {
                 };
                 let monitor = config.monitor_key.as_ref().map(native::Seal::ed25519);
                 let (key, pass, lan) = (config.key, config.pass, config.lan);
-                let config =
-                    native::peer::Config { slots, kept: KEPT, key, pass, monitor, lan, encrypt, ..native };
+                let config = native::peer::Config {
+                    slots,
+                    upload,
+                    kept: KEPT,
+                    key,
+                    pass,
+                    monitor,
+                    lan,
+                    encrypt,
+                    ..native
+                };
                 let peer = native::Peer::new(now, config, seed);
                 return Ok(Member::Native(Box::new(Quic::new(peer, Identity::ed25519(&random()?)?, None))));
             }
@@ -313,5 +330,7 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// As many as a splitter gives to one.
+const ALL_THAT_FIT: u16 = 64;
 /// Chunks that a native peer keeps for others: two seconds of eight megabits.
 const KEPT: usize = 2_048;

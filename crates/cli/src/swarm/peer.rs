@@ -17,7 +17,7 @@ use crate::{
     talk::keyring,
 };
 use anyhow::{Context, Result};
-use levada_link::drive_tokio::Remote;
+use levada_link::{Bitrate, drive_tokio::Remote};
 use levada_serve::{
     Config, MountName, Server, Station,
     client::Target,
@@ -75,6 +75,10 @@ pub struct Peer {
     /// How much is passed on, in eighths of the stream; native wire only, default 10
     #[arg(long, value_name = "EIGHTHS")]
     slots: Option<u16>,
+    /// The most that is uploaded, in any second and with all headers, such as 1mbit; 0 passes nothing on. Native wire only;
+    /// without --slots as much as fits is passed on
+    #[arg(long, value_name = "RATE")]
+    upload_limit: Option<Bitrate>,
     /// Share what comes with the peers of this network by multicast: what comes in is cast there once for all. Native wire
     /// only; with the address of the interface where the system's choice is not the right one
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "0.0.0.0")]
@@ -159,6 +163,7 @@ impl Peer {
             max_chunk_debt: self.max_chunk_debt,
             requests: self.requests,
             slots: self.slots,
+            upload: self.upload_limit,
             pass: self.token.pass()?,
             lan: self.multicast,
             monitor_key: self.monitor_key(monitor, console)?,

@@ -17,7 +17,10 @@ use crate::{
     talk::keyring,
 };
 use anyhow::{Context, Result};
-use levada_link::drive_tokio::{Driver, Remote};
+use levada_link::{
+    Percent,
+    drive_tokio::{Driver, Remote},
+};
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
 use levada_swarm::{native::Key, splitter, tracker::Announcer};
 use levada_talk::secure::PublicKey;
@@ -55,6 +58,10 @@ pub struct Splitter {
     /// How many times the whole stream is sent, at most, to peers behind NATs whom no other reaches; native wire only, default 1
     #[arg(long, value_name = "STREAMS")]
     relays: Option<usize>,
+    /// How much parity goes beside the stream, so that peers rebuild what is lost on the way and ask for less of it, such
+    /// as 10%, at most 60%; native wire only, default none
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    fec: Percent,
     /// Bytes a chunk, on the old wires
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=1400))]
     chunk_size: u16,
@@ -180,6 +187,7 @@ impl Splitter {
                 group_time: self.group_time,
                 relays: self.relays,
                 most_peers: None,
+                fec: self.fec,
             });
         };
         if self.key.is_some() || self.token.pass()?.is_some() || !self.monitor_key.is_empty() {

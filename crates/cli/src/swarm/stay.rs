@@ -10,7 +10,10 @@ use super::{
 use crate::output::Console;
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use levada_link::drive_tokio::{Driver, Remote};
+use levada_link::{
+    Bitrate,
+    drive_tokio::{Driver, Remote},
+};
 use levada_swarm::native::{
     Pass,
     wire::{Message, Refusal, VERSION, lan::group},
@@ -45,6 +48,8 @@ pub struct Wishes {
     pub requests: bool,
     /// See [`Config::slots`].
     pub slots: Option<u16>,
+    /// See [`Config::upload`].
+    pub upload: Option<Bitrate>,
     /// The address of the interface whose network it shares with other peers by multicast; unspecified is the system's
     /// choice.
     pub lan: Option<Ipv4Addr>,
@@ -159,6 +164,7 @@ impl Stay {
             max_chunk_debt: wishes.max_chunk_debt,
             requests: wishes.requests,
             slots: wishes.slots,
+            upload: wishes.upload,
             key: found.key,
             pass: wishes.pass,
             lan: group,
