@@ -210,7 +210,7 @@ const HEADERS: usize = 28;
 const IPV6: usize = 20;
 /// What QUIC has beside a datagram, and acknowledges.
 const QUIC: usize = 60;
-const CHUNKS: usize = 64;
+const CHUNKS: usize = 256;
 const ANSWERS: usize = 64;
 /// What waited so long comes too late.
 const STALE: Duration = Duration::from_millis(500);
