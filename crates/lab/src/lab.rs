@@ -4,9 +4,10 @@ use crate::core::{Core, CoreError, FIRST, Sight, Stats};
 use crate::engine::Priority;
 use crate::fabric::Fabric;
 use crate::journal::{At, Journal};
+use crate::nat;
 use crate::netlink::{Batch, End, Netlink, without_offloads};
 use crate::netns::{self, NetNs};
-use crate::topology::{Paths, Topology, mac};
+use crate::topology::{Interface, Paths, Topology, mac};
 use levada_link::tc::{Devices, Reply};
 use levada_link::trace::Edit;
 use levada_link::units::nearest;
@@ -119,7 +120,8 @@ impl Lab {
     ///
     /// # Errors
     /// What the kernel refuses, or a topology that cannot be.
-    pub fn build(topology: Topology, options: &Options) -> Result<Lab, LabError> {
+    pub fn build(mut topology: Topology, options: &Options) -> Result<Lab, LabError> {
+        topology.settle()?;
         topology.check()?;
         let mut wires = Vec::new();
         for link in topology.links() {
@@ -138,6 +140,10 @@ impl Lab {
         let connected = connect(&topology, &core_tables, &hosts);
         let core = starting.wait().map_err(LabError::system("cannot start the engine"))?;
         connected.map_err(LabError::system("cannot connect the hosts"))?;
+        for router in topology.routers() {
+            let Some((net, _)) = hosts.get(&router.name) else { continue };
+            nat::begin(net, router).map_err(LabError::system("cannot make a router"))?;
+        }
         let names = topology.interfaces().map(|interface| interface.name.as_str());
         let links = topology.links().iter().map(|link| link.name.as_str());
         let devices = Devices::new(["lo"].into_iter().chain(names).chain(links)).compat(options.compat);
@@ -410,11 +416,12 @@ fn connect(topology: &Topology, core: &Netlink, hosts: &Hosts) -> io::Result<()>
             }
             let index = FIRST + number as u32;
             batch.up(index);
-            batch.address(index, *address, 16);
-            let same = |other: &Ipv4Addr| other.octets()[1] == address.octets()[1] && other != address;
-            for (_, other) in interfaces.iter().filter(|(_, other)| same(other)) {
+            batch.address(index, *address, interface.prefix());
+            let same = |other: &Interface| other.is_beside(interface) && other != *interface;
+            for (_, other) in interfaces.iter().filter(|(other, _)| same(other)) {
                 batch.neighbour(index, *other, mac(*other));
             }
+            interface.gateway.iter().for_each(|gateway| batch.gateway(index, *gateway));
         }
         if let Some(number) = interfaces.iter().position(|(interface, _)| interface.node == *host) {
             batch.route(FIRST + number as u32, Ipv4Addr::new(224, 0, 0, 0), 4);

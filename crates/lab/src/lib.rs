@@ -17,6 +17,8 @@ mod keeper;
 mod lab;
 mod lateness;
 #[cfg(target_os = "linux")]
+pub mod nat;
+#[cfg(target_os = "linux")]
 pub mod netlink;
 #[cfg(target_os = "linux")]
 pub mod netns;
@@ -54,7 +56,7 @@ pub use {
     run::{Compared, Finding, Place, Report, RunError, Verdict, compare, spread},
     scenario::{Amount, Expect, Override, Ready, Scenario, ScenarioError, Span, Step},
     throughput::{Estimate, Transfer},
-    topology::{Interface, Link, Topology, TopologyError},
+    topology::{Interface, Link, Router, Topology, TopologyError},
 };
 
 /// `; did you mean "server"?`, or nothing.

@@ -146,6 +146,18 @@ impl Batch {
         self.end(start);
     }
 
+    /// The way to everywhere else.
+    pub fn gateway(&mut self, index: u32, gateway: Ipv4Addr) {
+        let start = self.begin(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_REPLACE);
+        let (table, protocol, scope, kind) =
+            (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RT_SCOPE_UNIVERSE, libc::RTN_UNICAST);
+        self.bytes.extend_from_slice(&[libc::AF_INET as u8, 0, 0, 0, table, protocol, scope, kind]);
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        self.attribute(libc::RTA_GATEWAY, &gateway.octets());
+        self.attribute(libc::RTA_OIF, &index.to_ne_bytes());
+        self.end(start);
+    }
+
     /// A neighbour who never has to be asked for.
     pub fn neighbour(&mut self, index: u32, address: Ipv4Addr, mac: Mac) {
         let start = self.begin(libc::RTM_NEWNEIGH, libc::NLM_F_CREATE | libc::NLM_F_REPLACE);

@@ -76,6 +76,9 @@ pub struct Scenario {
     /// Switches.
     #[serde(default)]
     switches: Vec<String>,
+    /// Hosts with a NAT, behind which others are.
+    #[serde(default)]
+    router: Vec<RouterTable>,
     /// Links.
     #[serde(default)]
     link: Vec<LinkTable>,
@@ -107,6 +110,17 @@ enum Whose {
     #[default]
     Physical,
     Netem,
+}
+
+/// A host that lets those behind its second link (`eth1`) out by its first (`eth0`), by nftables. They have addresses
+/// `192.168.n.…`, where `n` counts the routers; nobody outside reaches them but as its NAT allows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterTable {
+    /// What it is called.
+    name: String,
+    /// What its NAT does with datagrams: `full-cone`, `restricted`, `port-restricted` or `symmetric`.
+    nat: levada_link::nat::Class,
 }
 
 /// A program, a measurement or a change, on hosts.
@@ -245,12 +259,13 @@ impl Scenario {
     /// A topology that cannot be.
     pub fn topology(&self) -> Result<Topology, TopologyError> {
         let mut topology = Topology::new();
-        if self.hosts.is_empty() && self.switches.is_empty() {
+        if self.hosts.is_empty() && self.switches.is_empty() && self.router.is_empty() {
             topology = Topology::seminar(Profile::default());
         }
         topology.mtu = self.mtu;
         self.hosts.iter().try_for_each(|name| topology.host(name))?;
         self.switches.iter().try_for_each(|name| topology.switch(name))?;
+        self.router.iter().try_for_each(|router| topology.router(&router.name, router.nat))?;
         for link in &self.link {
             match &link.ends {
                 Some([first, second]) => {
@@ -259,6 +274,7 @@ impl Scenario {
                 None => topology.set(&link.name, link.profile.clone())?,
             }
         }
+        topology.settle()?;
         topology.check()?;
         Ok(topology)
     }

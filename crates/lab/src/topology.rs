@@ -4,7 +4,9 @@ use crate::netlink::Mac;
 use levada_link::{LinkConfig, Profile};
 use std::net::Ipv4Addr;
 
+mod homes;
 mod paths;
+pub use homes::Router;
 pub(crate) use paths::{Destination, Paths};
 
 /// Hosts, switches and links, with names and addresses.
@@ -21,6 +23,7 @@ pub(crate) use paths::{Destination, Paths};
 pub struct Topology {
     hosts: Vec<String>,
     switches: Vec<String>,
+    routers: Vec<Router>,
     links: Vec<Link>,
     /// Of packets, without their Ethernet header; 1,500 bytes.
     pub mtu: u32,
@@ -46,6 +49,8 @@ pub struct Interface {
     pub node: String,
     /// Its address, where it is a host's.
     pub address: Option<Ipv4Addr>,
+    /// The router by which it reaches the rest, where it is behind one.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// Why there is no such topology.
@@ -89,6 +94,19 @@ pub enum TopologyError {
         burst: u64,
         /// The longest packet, in bytes.
         longest: u64,
+    },
+    /// A router that has not what it needs.
+    #[error(
+        "router {0:?} needs two links: the first (eth0) to what is outside, the second (eth1) to who is behind it"
+    )]
+    Router(String),
+    /// Behind a router, and elsewhere as well.
+    #[error("{node} is behind router {router:?} and has another place already: they must not meet behind it")]
+    Behind {
+        /// Whose interface.
+        node: String,
+        /// Which router.
+        router: String,
     },
     /// More hosts than addresses.
     #[error("a lab has at most {MOST_HOSTS} hosts and {MOST_LINKS} links")]
@@ -280,7 +298,7 @@ impl Topology {
             return Err(TopologyError::Twice(name));
         }
         let address = host.map(|host| Ipv4Addr::new(10, number, (host / 250) as u8, (host % 250 + 1) as u8));
-        Ok(Interface { name, node: node.into(), address })
+        Ok(Interface { name, node: node.into(), address, gateway: None })
     }
 }
 
