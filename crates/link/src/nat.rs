@@ -121,6 +121,11 @@ impl Nat {
         welcome.then_some(way.inside)
     }
 
+    /// Who inside the port `port` outside belongs to, whoever may use it.
+    pub fn behind(&self, port: u16) -> Option<SocketAddr> {
+        self.ways.get(&port).map(|way| way.inside).filter(|inside| *inside != NOWHERE)
+    }
+
     /// Forgets all ways, and sees to it that new ones get other ports: what a NAT that starts again does.
     pub fn forget(&mut self) {
         self.known.clear();

@@ -48,6 +48,8 @@ pub struct World<M: Machine> {
     core: Option<Core>,
     /// What hosts are behind, datagrams only.
     nats: HashMap<u32, Nat>,
+    /// Hosts that share a NAT, and the number that its address outside has.
+    homes: HashMap<u32, u32>,
     watcher: Option<Watcher>,
     hash: u64,
     stats: Stats,
@@ -106,6 +108,7 @@ impl<M: Machine> World<M> {
             streams: Streams::default(),
             core: None,
             nats: HashMap::new(),
+            homes: HashMap::new(),
             watcher: None,
             hash: seed,
             stats: Stats::default(),
@@ -144,6 +147,17 @@ impl<M: Machine> World<M> {
             nat.forget();
         }
         self.nats.insert(host.0, nat);
+    }
+
+    /// Puts hosts behind one NAT, without hairpin: among each other they are reached as before, others see them at ports of
+    /// the host that is returned, which is nobody's. Streams are not concerned.
+    pub fn together(&mut self, hosts: &[HostId], class: nat::Class) -> HostId {
+        let router = self.hosts.len() as u32;
+        self.hosts.push(Host::empty());
+        self.there.push(false);
+        self.nats.insert(router, Nat::new(class, mix(self.seed, u64::from(router) | 1 << 63)));
+        self.homes.extend(hosts.iter().map(|host| (host.0, router)));
+        HostId(router)
     }
 
     /// How long the core takes from one host to another; nothing, unless this is called.

@@ -5,6 +5,7 @@
 //! splitter says who is whose parent, by tickets that a parent can check; it sends nothing to an address that has not
 //! shown that it is there. Every chunk carries a proof that it is the splitter's, checked before it goes anywhere.
 
+mod home;
 mod parity;
 pub mod pass;
 pub mod peer;

@@ -235,7 +235,7 @@ fn join(
     let said = datagrams(dealer, now);
     let Some(Message::Cookie { nonce, cookie, .. }) = Message::read(&said[0].1) else { panic!("{said:?}") };
     let proof = native::pass::NO_PROOF;
-    let join = Message::Join { nonce, cookie, slots, skills, proof }.write();
+    let join = Message::Join { nonce, cookie, slots, skills, proof, near: None }.write();
     dealer.handle(now, Input::Datagram { from, bytes: join });
     datagrams(dealer, now).iter().filter_map(|(_, bytes)| Message::read(bytes)).collect()
 }

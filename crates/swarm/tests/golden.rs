@@ -47,7 +47,11 @@ fn messages() -> Vec<(&'static str, Message)> {
     vec![
         ("hello", Message::Hello { nonce }),
         ("cookie", Message::Cookie { nonce, cookie, capabilities: 1 }),
-        ("join", Message::Join { nonce, cookie, slots: 10, skills: 1, proof: [0xd0; 16] }),
+        ("join", Message::Join { nonce, cookie, slots: 10, skills: 1, proof: [0xd0; 16], near: None }),
+        (
+            "join-near",
+            Message::Join { nonce, cookie, slots: 10, skills: 1, proof: [0xd0; 16], near: Some(here) },
+        ),
         (
             "welcome",
             Message::Welcome {
@@ -82,6 +86,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("introduce-known", Message::Introduce { child: far, token, who: Some([0x77; 32]) }),
         ("punch", Message::Punch { token }),
         ("elsewhere", Message::Elsewhere { member: far }),
+        ("near", Message::Near { member: far, at: here }),
         ("goodbye", Message::Goodbye),
         ("head-wanted", Message::HeadWanted { from: 1_200 }),
         ("head-part", Message::HeadPart { from: 1_200, total: 1_203, bytes: Bytes::from_static(b"end") }),
@@ -180,8 +185,8 @@ fn of_another_version_no_more_is_read_than_who_asks_and_who_is_refused() {
             }
             // These come later than any that say their version.
             "parent" | "parent-known" | "subscribe" | "keep" | "unsubscribe" | "chunk" | "parity"
-            | "nack" | "alive" | "offer" | "introduce" | "introduce-known" | "punch" | "elsewhere"
-            | "goodbye" | "head-wanted" | "head-part" | "backlog" | "move" | "report" => {}
+            | "nack" | "alive" | "introduce" | "introduce-known" | "punch" | "elsewhere" | "near"
+            | "goodbye" | "head-wanted" | "head-part" | "backlog" | "move" | "report" | "offer" => {}
             _ => assert_eq!(read, None, "{name}"),
         }
     }

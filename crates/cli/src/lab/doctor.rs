@@ -1,9 +1,9 @@
 //! `levada lab doctor`: what this machine can do, found out by doing it, and how to mend what it cannot.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use levada_lab::{Lab, Options, Ping, Topology, house, netns};
-use levada_link::Profile;
+use levada_link::{Profile, nat::Class};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -105,8 +105,28 @@ impl Doctor {
             super::words::fidelity(&lab, &stats).trim_end(),
             "the machine is busy, or gives no real-time priority: runs may be INVALID",
         );
+        drop(lab);
+        let mend = "only scenarios with a [[router]] need it; on Debian: sudo apt install nftables";
+        match routed() {
+            Ok(()) => tell(true, "routers with NATs, by nftables", mend),
+            Err(why) => tell(false, &format!("routers with NATs: {why:#}"), mend),
+        }
         super::speak::ended(u8::from(!whole))
     }
+}
+
+/// Tries whether somebody behind a router gets out.
+fn routed() -> Result<()> {
+    let mut topology = Topology::new();
+    ["inside", "outside"].iter().try_for_each(|name| topology.host(name))?;
+    topology.router("r1", Class::Symmetric)?;
+    topology.link("out", ["outside", "r1"], Profile::default())?;
+    topology.link("in", ["r1", "inside"], Profile::default())?;
+    let lab = Lab::build(topology, &Options::default())?;
+    let ping = Ping { count: 3, interval: Duration::from_millis(10), ..Ping::default() };
+    let answers = lab.ping("inside", "outside", ping, |_| true)?;
+    ensure!(answers.rtts.len() == 3, "{answers}");
+    Ok(())
 }
 
 fn tell(good: bool, what: &str, mend: &str) {

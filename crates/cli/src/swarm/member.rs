@@ -145,6 +145,7 @@ impl Member {
                 };
                 let monitor = config.monitor_key.as_ref().map(native::Seal::ed25519);
                 let (key, pass, lan) = (config.key, config.pass, config.lan);
+                let near = Some(config.here);
                 let config = native::peer::Config {
                     slots,
                     upload,
@@ -153,6 +154,7 @@ impl Member {
                     pass,
                     monitor,
                     lan,
+                    near,
                     encrypt,
                     ..native
                 };

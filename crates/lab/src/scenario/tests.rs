@@ -44,6 +44,11 @@ fn impossible_values_are_explained() {
         ("[[at]]\nt = \"1s\"\nlink.cor = \"rate=1mbit\"\n", "did you mean \"core\"?"),
         ("[[at]]\nt = \"1s\"\nlink.core = \"rte=1mbit\"\n", "did you mean \"rate\"?"),
         ("duration = \"1\"\n", "unit"),
+        ("hosts = [\"a\"]\n[[router]]\nname = \"r\"\nnat = \"conical\"\n", "full-cone"),
+        (
+            "hosts = [\"a\"]\n[[router]]\nname = \"r\"\nnat = \"symmetric\"\n[[link]]\nname = \"l\"\nends = [\"a\", \"r\"]\n",
+            "needs two links",
+        ),
         (
             "[[link]]\nname = \"core\"\nbucket = \"1mbit:1000b\"\n",
             "a burst of 1000 bytes is less than a packet (1514 bytes with its header)",

@@ -87,6 +87,12 @@ impl<M> Host<M> {
         Host { machine: Some(machine), wake: u64::MAX, armed: u64::MAX, up, down, accepted: 0 }
     }
 
+    /// A place where no machine ever is.
+    pub(super) fn empty() -> Host<M> {
+        let (up, down) = (Carrier::None, Carrier::None);
+        Host { machine: None, wake: u64::MAX, armed: u64::MAX, up, down, accepted: 0 }
+    }
+
     /// Reads a little from each of its cache lines.
     pub(super) fn read(&self) -> u64 {
         let machine = u64::from(self.machine.is_some());

@@ -358,3 +358,32 @@ fn a_host_behind_a_nat_is_seen_at_its_ports_and_gets_what_that_lets_in() {
         assert_eq!(world.stats().nobody, u64::from(!came));
     }
 }
+
+#[test]
+fn hosts_behind_one_nat_reach_each_other_inside_and_are_one_host_to_others() {
+    let mut world = world(1);
+    let [one, other, outside, stranger] =
+        [(); 4].map(|()| world.add(Scripted::default(), &Access::default()).unwrap());
+    let router = world.together(&[one, other], nat::Class::PortRestricted);
+    let mut say = |from: HostId, to: std::net::SocketAddr| {
+        world.machine_mut(from).unwrap().outputs.push_back(Output::Send(datagram(to, "word")));
+        let mut came = Vec::new();
+        let until = world.now() + Duration::from_millis(10);
+        world.run(until, |_, host, input| {
+            if let Input::Datagram { from, .. } = input {
+                came.push((host, from));
+            }
+        });
+        came
+    };
+    assert_eq!(say(one, other.address()), [(other, one.address())]);
+    let seen = say(one, outside.address())[0].1;
+    assert_eq!(seen.ip(), router.address().ip());
+    let others = say(other, outside.address())[0].1;
+    assert!(others.ip() == seen.ip() && others.port() != seen.port());
+    assert_eq!(say(outside, seen), [(one, outside.address())]);
+    // Nobody else, nobody by an inside address, and nobody of the inside by the outside.
+    assert_eq!(say(stranger, seen), []);
+    assert_eq!(say(outside, one.address()), []);
+    assert_eq!(say(other, seen), []);
+}

@@ -17,8 +17,10 @@ impl<M: Machine> World<M> {
     pub(super) fn send(&mut self, from: u32, to: SocketAddr, bytes: Bytes) {
         self.stats.sent += 1;
         let (now, inside) = (self.now(), HostId(from).address());
-        let port = self.nats.get_mut(&from).map_or(inside.port(), |nat| nat.out(now, inside, to));
-        let Some(host) = HostId::of(to.ip()).filter(|host| self.is_reached_at(*host, to.port())) else {
+        let nat = self.nats.get_mut(&self.router(from, to).unwrap_or(from));
+        let port = nat.map_or(inside.port(), |nat| nat.out(now, inside, to));
+        let host = HostId::of(to.ip()).and_then(|host| self.reached(from, host, to.port()));
+        let Some(host) = host else {
             self.stats.nobody += 1;
             return;
         };
@@ -32,10 +34,30 @@ impl<M: Machine> World<M> {
         self.machine(host).map(|_| host.0)
     }
 
-    /// Whether something may be at a port of a host: what its NAT lets in shows when it arrives there.
-    fn is_reached_at(&self, host: HostId, port: u16) -> bool {
-        let is_there = self.there.get(host.0 as usize).is_some_and(|is_there| *is_there);
-        is_there && (port == host.address().port() || self.nats.contains_key(&host.0))
+    /// The NAT that a host shares with others and that its datagrams to `to` go through.
+    fn router(&self, from: u32, to: SocketAddr) -> Option<u32> {
+        let router = *self.homes.get(&from)?;
+        let is_inside = HostId::at(to).is_some_and(|host| self.homes.get(&host.0) == Some(&router));
+        (!is_inside).then_some(router)
+    }
+
+    /// Who may be at a port of a host, seen from `from`: what its NAT lets in shows when it arrives there.
+    fn reached(&self, from: u32, host: HostId, port: u16) -> Option<HostId> {
+        let (home, of_sender) = (self.homes.get(&host.0), self.homes.get(&from));
+        if self.there.get(host.0 as usize).is_some_and(|is_there| *is_there) {
+            let is_there = port == host.address().port() || self.nats.contains_key(&host.0);
+            return (is_there && (home.is_none() || home == of_sender)).then_some(host);
+        }
+        // No hairpin.
+        let nat = self.nats.get(&host.0).filter(|_| of_sender != Some(&host.0))?;
+        let inside = HostId::at(nat.behind(port)?)?;
+        (self.homes.get(&inside.0) == Some(&host.0)).then_some(inside)
+    }
+
+    /// The host as which another sees one: the NAT that it shares, where the other does not.
+    fn seen_as(&self, from: u32, by: u32) -> u32 {
+        let home = self.homes.get(&from).filter(|home| self.homes.get(&by) != Some(*home));
+        home.copied().unwrap_or(from)
     }
 
     /// A packet enters its sender's link up.
@@ -207,7 +229,7 @@ impl<M: Machine> World<M> {
         match load {
             Load::Datagram { from: port, .. } => {
                 self.stats.delivered += 1;
-                let from = SocketAddr::new(HostId(from).address().ip(), port);
+                let from = SocketAddr::new(HostId(self.seen_as(from, to)).address().ip(), port);
                 self.give(to, Input::Datagram { from, bytes }, tell);
             }
             Load::Stream { connection, end, part } => self.arrive_on((connection, end), part, bytes, tell),
@@ -217,8 +239,9 @@ impl<M: Machine> World<M> {
     /// Whether the NAT of `to`, if it is behind one, lets in what comes from `from`: hosts and ports.
     fn is_let_in(&self, from: (u32, u16), to: (u32, u16)) -> bool {
         let now = self.now();
-        let Some(nat) = self.nats.get(&to.0) else { return true };
-        let from = SocketAddr::new(HostId(from.0).address().ip(), from.1);
+        let home = self.homes.get(&to.0).filter(|home| self.homes.get(&from.0) != Some(*home));
+        let Some(nat) = self.nats.get(home.unwrap_or(&to.0)) else { return true };
+        let from = SocketAddr::new(HostId(self.seen_as(from.0, to.0)).address().ip(), from.1);
         nat.lets_in(now, to.1, from).is_some()
     }
 

@@ -96,3 +96,76 @@ fn nobody_without_the_splitters_word_becomes_a_parent_by_punching() {
     assert_eq!(members(&team).len(), before.len());
     assert_eq!(team.lost(), 0);
 }
+
+/// Peers behind one NAT, which know where they are there.
+fn at_home(team: &mut Team, count: usize, class: Class) -> Vec<HostId> {
+    let peers: Vec<_> = (0..count).map(|_| team.join_from_home()).collect();
+    team.world.together(&peers, class);
+    peers
+}
+
+#[test]
+fn peers_behind_one_nat_of_any_class_meet_inside_and_nothing_is_relayed_to_them() {
+    for class in Class::ALL {
+        let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+        let pair = at_home(&mut team, 2, class);
+        team.play(6 * S);
+        let members = members(&team);
+        let relayed: usize = members.iter().map(|member| member.relayed).sum();
+        let passed_on: usize = members.iter().map(|member| member.children).sum();
+        assert_eq!((relayed, passed_on), (0, 8), "{class:?}: {members:?}");
+        for (peer, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            let last = team.played[&peer].last().map(|(number, _)| *number);
+            assert!(last > Some(team.fed - 30), "{class:?}: {last:?} of {}", team.fed);
+            assert_eq!(team.lost.get(&peer), None, "{class:?}: {:?}", team.peer(peer));
+            let Some(Node::Peer(peer)) = team.world.machine(peer) else { panic!() };
+            let knows = peer.neighbors().contains_key(&other.address());
+            assert!(knows, "{class:?}: they meet elsewhere: {:?}", peer.neighbors());
+        }
+    }
+}
+
+#[test]
+fn peers_behind_one_nat_that_do_not_say_where_they_are_there_are_relayed_to() {
+    let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+    let pair = [team.join(Conduct::Honest), team.join(Conduct::Honest)];
+    team.world.together(&pair, Class::PortRestricted);
+    team.play(6 * S);
+    let relayed: usize = members(&team).iter().map(|member| member.relayed).sum();
+    assert_eq!(relayed, 8);
+}
+
+#[test]
+fn where_somebody_is_at_home_is_told_to_nobody_elsewhere() {
+    let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+    let home = at_home(&mut team, 2, Class::FullCone);
+    let others = [join(&mut team, Class::FullCone), team.join_from_home(), team.join(Conduct::Honest)];
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = told.clone();
+    team.world.watch(move |record, bytes| {
+        if let Some(super::wire::Message::Near { at, .. }) = super::wire::Message::read(bytes) {
+            seen.lock().unwrap().push((HostId(record.to), at));
+        }
+    });
+    team.play(6 * S);
+    let told = told.lock().unwrap();
+    let inside = [home[0].address(), home[1].address()];
+    assert!(
+        !told.is_empty() && told.iter().all(|(to, at)| home.contains(to) && inside.contains(at)),
+        "{told:?}"
+    );
+    assert!(others.iter().all(|peer| team.played[peer].len() > 400));
+}
+
+#[test]
+fn a_liar_about_its_home_leads_nobody_to_strangers_and_costs_its_neighbours_nothing() {
+    let mut team = Team::over("rate=20mbit delay=15ms", ed25519());
+    // One says that it is where a stranger is, and another where nobody is; one NAT lets all in.
+    let stranger = team.join(Conduct::Honest);
+    let mut peers = vec![team.join_near(stranger.address()), team.join_near(([8, 8, 8, 8], 53).into())];
+    peers.push(team.join_from_home());
+    team.world.together(&peers, Class::FullCone);
+    team.play(8 * S);
+    assert!(peers.iter().all(|peer| team.played[peer].len() > 500), "{:?}", team.lost);
+    assert_eq!(team.lost.get(&stranger), None);
+}

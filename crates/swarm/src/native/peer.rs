@@ -19,6 +19,7 @@ mod stats;
 mod ways;
 
 use super::{
+    home::Home,
     pass::{Pass, Veil},
     playout::{Next, Playout},
     ring::Ring,
@@ -69,6 +70,9 @@ pub struct Config {
     pub lan: Option<SocketAddr>,
     /// Whether it rebuilds missing chunks from parity, where the splitter deals that; it does.
     pub rebuilds: bool,
+    /// Where it is in its own network: told to the splitter, where that is a private address, for those of the team who are
+    /// behind the same NAT.
+    pub near: Option<SocketAddr>,
     /// How it behaves: for simulations.
     pub conduct: Conduct,
     /// Whether what it says is encrypted.
@@ -136,6 +140,8 @@ pub struct Peer {
     /// Where it has one.
     cap: Option<Cap>,
     introduced: Introduced,
+    /// Who of the team is behind the same NAT.
+    home: Home,
     keys: Keys,
     head: Head,
     highest: u64,
@@ -181,7 +187,7 @@ impl Config {
     /// A peer of the team of `splitter` that uploads up to 1.25 times the stream.
     pub fn new(splitter: SocketAddr) -> Config {
         let patience = Duration::from_millis(1_200);
-        let (key, pass, monitor, lan) = (None, None, None, None);
+        let (key, pass, monitor, lan, near) = (None, None, None, None, None);
         let (conduct, encrypt) = (Conduct::Honest, Encrypt::AsTheTeam);
         let (slots, kept, rebuilds, upload) = (10, 512, true, None);
         Config {
@@ -195,6 +201,7 @@ impl Config {
             monitor,
             lan,
             rebuilds,
+            near,
             conduct,
             encrypt,
         }
@@ -221,6 +228,7 @@ impl Peer {
             rebuild: Rebuild::default(),
             cap: config.upload.map(|limit| Cap::new(now, limit, config.slots)),
             introduced: Introduced::default(),
+            home: Home::default(),
             keys: Keys::default(),
             head: Head::default(),
             highest: 0,
@@ -305,6 +313,7 @@ impl Peer {
                 self.keys.learn(child, who);
                 self.introduced(now, child, token);
             }
+            Message::Near { member, at } if from_splitter => self.comes_near(member, at),
             Message::Punch { token } => self.punched(from, token),
             Message::Keep { stripes } => self.children.keep(now, from, stripes),
             Message::Lan(lan_wire::Word::Mute { stripes }) => self.children.mute(from, stripes),
@@ -344,6 +353,7 @@ impl Peer {
         self.stats.received += 1;
         self.stats.hops = self.stats.hops.max(sealed.hops);
         self.flows = now;
+        self.settle(stripe, from);
         let was_fresh = self.stripes[stripe].fresh;
         let before = self.stripes[stripe].note(now, from, number, self.highest);
         if was_fresh && !self.stripes[stripe].fresh {
@@ -476,6 +486,7 @@ impl Peer {
             self.keep_parents();
         }
         for stripe in 0..self.stripes.len() {
+            self.take_turns(now, stripe);
             let known = &self.stripes[stripe];
             if known.fresh || known.is_forgotten(now, highest, stripes) {
                 self.subscribe(stripe);

@@ -14,6 +14,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     hard: BTreeSet<SocketAddr>,
+    /// Who told where it is in its own network.
+    homes: BTreeSet<SocketAddr>,
     easy: BTreeSet<SocketAddr>,
     /// Both ways.
     apart: BTreeMap<SocketAddr, BTreeSet<SocketAddr>>,
@@ -52,14 +54,26 @@ impl Reach {
         self.easy.insert(by);
     }
 
+    /// A member is behind a NAT, and told where it is there.
+    pub(super) fn is_at_home(&mut self, member: SocketAddr) {
+        self.homes.insert(member);
+    }
+
+    /// Whether two are behind the same NAT, as far as is known.
+    fn are_near(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        one.ip() == other.ip() && self.homes.contains(&one) && self.homes.contains(&other)
+    }
+
     /// Introduced to each other, they did not meet.
     pub(super) fn part(&mut self, now: Instant, child: SocketAddr, parent: SocketAddr) {
         if self.failed.len() >= MOST {
             self.forget_oldest();
         }
         let (child_is_hard, parent_is_hard) = (self.is_hard(child), self.is_hard(parent));
-        self.note(child, parent, parent_is_hard);
-        self.note(parent, child, child_is_hard);
+        // Of two behind one NAT, or a NAT's NAT, that tells nothing of how others reach them.
+        let are_near = self.are_near(child, parent);
+        self.note(child, parent, parent_is_hard || are_near);
+        self.note(parent, child, child_is_hard || are_near);
         self.failed.push_back((now, child, parent));
     }
 
@@ -75,6 +89,7 @@ impl Reach {
     pub(super) fn remove(&mut self, member: SocketAddr) {
         self.hard.remove(&member);
         self.easy.remove(&member);
+        self.homes.remove(&member);
         for other in self.apart.remove(&member).unwrap_or_default() {
             if let Some(apart) = self.apart.get_mut(&other) {
                 apart.remove(&member);
@@ -128,7 +143,7 @@ impl Reach {
         if self.apart.get(&child).is_some_and(|apart| apart.contains(&parent)) {
             return Way::None;
         }
-        if self.easy.contains(&child) || self.easy.contains(&parent) {
+        if self.easy.contains(&child) || self.easy.contains(&parent) || self.are_near(child, parent) {
             return Way::Likely;
         }
         let failures = self.apart.get(&child).map_or(0, BTreeSet::len);

@@ -9,6 +9,7 @@ mod trust;
 mod upload;
 
 use super::{
+    home::is_private,
     pass::{NO_PROOF, Pass, Veil},
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
@@ -199,6 +200,8 @@ struct Member {
     said: Said,
     /// Its key, in an encrypted team.
     who: Option<PublicKey>,
+    /// Where it is behind its NAT, where it said that.
+    near: Option<SocketAddr>,
 }
 
 impl Splitter {
@@ -314,8 +317,8 @@ impl Splitter {
                 self.stats.refused += 1;
                 self.say(from, &Message::Refused { nonce, why: Refusal::Version(VERSION) });
             }
-            Message::Join { nonce, cookie, slots, proof, skills } => {
-                self.join(now, from, (nonce, cookie, proof), slots, skills);
+            Message::Join { nonce, cookie, slots, proof, skills, near } => {
+                self.join(now, from, (nonce, cookie, proof), slots, skills, near);
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             _ if !self.members.contains_key(&from) => {}
@@ -350,6 +353,7 @@ impl Splitter {
         (nonce, cookie, proof): (u64, [u8; 16], [u8; 16]),
         slots: u16,
         skills: u16,
+        near: Option<SocketAddr>,
     ) {
         let good = (0..2).any(|age| self.cookie(now, from, nonce, age) == cookie);
         if !good || self.config.encrypts && !self.shown.contains_key(&from) {
@@ -375,12 +379,13 @@ impl Splitter {
         let welcome =
             Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: can, salt };
         self.say(from, &welcome);
-        self.admit(now, from, slots, skills);
+        let near = near.filter(|near| is_private(near.ip()) && *near != from);
+        self.admit(now, from, slots, skills, near);
         self.tell_heir_of(from, slots);
     }
 
     /// Has a member from now on; once more where it was one.
-    fn admit(&mut self, now: Instant, member: SocketAddr, slots: u16, skills: u16) {
+    fn admit(&mut self, now: Instant, member: SocketAddr, slots: u16, skills: u16, near: Option<SocketAddr>) {
         if self.members.contains_key(&member) {
             self.let_go(now, member);
         }
@@ -395,8 +400,10 @@ impl Splitter {
             muted: 0,
             said,
             who,
+            near,
         };
         self.members.insert(member, new);
+        near.iter().for_each(|_| self.trees.is_at_home(member));
         let moves = self.trees.add(member, usize::from(slots).min(MOST_SLOTS));
         self.give_parents(now, moves);
         self.out.push_back(Output::Event(Event::Joined(member)));
@@ -423,9 +430,20 @@ impl Splitter {
         let (childs, parents) = (key_of(&child), key_of(&parent));
         let statement = Ticket::statement(child, childs.as_ref(), parent, stripe as u8, until);
         let ticket = Ticket { until, signature: self.config.seal.sign(&statement) };
+        if parent != child && parent.ip() == child.ip() {
+            self.tell_near(child, parent);
+            self.tell_near(parent, child);
+        }
         self.say(child, &Message::Parent { stripe: stripe as u8, parent, ticket, who: parents });
         if parent != self.config.here && parent != child {
             self.say(parent, &Message::Introduce { child, token: ticket.token(), who: childs });
+        }
+    }
+
+    /// EMS: tells one of two behind the same NAT where the other is there.
+    fn tell_near(&mut self, to: SocketAddr, member: SocketAddr) {
+        if let Some(at) = self.members.get(&member).and_then(|member| member.near) {
+            self.say(to, &Message::Near { member, at });
         }
     }
 

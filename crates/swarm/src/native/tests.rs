@@ -119,6 +119,18 @@ impl Team {
         self.join_with(conduct, 10)
     }
 
+    /// A peer that says where it is in its own network.
+    pub(super) fn join_from_home(&mut self) -> HostId {
+        self.join_near(HostId(self.world.hosts().count() as u32).address())
+    }
+
+    pub(super) fn join_near(&mut self, near: std::net::SocketAddr) -> HostId {
+        let config = peer::Config { near: Some(near), ..peer::Config::new(HostId(0).address()) };
+        let seed = self.world.hosts().count() as u64;
+        let peer = Peer::new(self.world.instant(), config, seed);
+        self.world.add(Node::Peer(Box::new(peer)), &self.access).unwrap()
+    }
+
     fn join_with(&mut self, conduct: Conduct, slots: u16) -> HostId {
         let config = peer::Config { conduct, slots, ..peer::Config::new(HostId(0).address()) };
         let seed = self.world.hosts().count() as u64;
@@ -298,7 +310,7 @@ fn nothing_larger_than_the_request_goes_to_an_unproven_address() {
     let ticket = Ticket { until: u32::MAX, signature: [1; 64] };
     let asks = [
         Message::Hello { nonce: 1 },
-        Message::Join { nonce: 1, cookie: [0; 16], slots: 9, skills: 0, proof: [0; 16] },
+        Message::Join { nonce: 1, cookie: [0; 16], slots: 9, skills: 0, proof: [0; 16], near: None },
         Message::Subscribe { stripe: 0, ticket },
         Message::Nack((0..64).collect()),
         Message::HeadWanted { from: 0 },
@@ -355,7 +367,9 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
     let all = [
         Message::Hello { nonce: 1 },
         Message::Cookie { nonce: 1, cookie: [1; 16], capabilities: 1 },
-        Message::Join { nonce: 1, cookie: [1; 16], slots: 2, skills: 1, proof: [3; 16] },
+        Message::Join { nonce: 1, cookie: [1; 16], slots: 2, skills: 1, proof: [3; 16], near: None },
+        Message::Join { nonce: 1, cookie: [1; 16], slots: 2, skills: 1, proof: [3; 16], near: Some(v6) },
+        Message::Near { member: HostId(4).address(), at: v6 },
         Message::Welcome {
             nonce: 1,
             you: v6,

@@ -50,6 +50,8 @@ pub enum Message {
         skills: u16,
         /// That it has the team's token, where that has one.
         proof: [u8; 16],
+        /// Where it is in its own network, where that may be behind a NAT: for members of that network alone.
+        near: Option<SocketAddr>,
     },
     /// It is in.
     Welcome {
@@ -158,6 +160,13 @@ pub enum Message {
         /// As the splitter knows it.
         member: SocketAddr,
     },
+    /// A member of the same network, and where it is there.
+    Near {
+        /// As the splitter knows it.
+        member: SocketAddr,
+        /// In that network.
+        at: SocketAddr,
+    },
     /// A member leaves.
     Goodbye,
     /// The head of the stream from this byte on is wanted.
@@ -258,13 +267,14 @@ impl Message {
                 out.put_slice(cookie);
                 out.put_u8(*capabilities);
             }
-            Message::Join { nonce, cookie, slots, skills, proof } => {
+            Message::Join { nonce, cookie, slots, skills, proof, near } => {
                 out.put_slice(&[2, VERSION]);
                 out.put_u64(*nonce);
                 out.put_slice(cookie);
                 out.put_u16(*slots);
                 out.put_u16(*skills);
                 out.put_slice(proof);
+                near.iter().for_each(|near| put_address(&mut out, *near));
                 out.resize(HELLO_LENGTH, 0);
             }
             Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt } => {
@@ -345,6 +355,11 @@ impl Message {
                 out.put_u8(20);
                 put_address(&mut out, *member);
             }
+            Message::Near { member, at } => {
+                out.put_u8(22);
+                put_address(&mut out, *member);
+                put_address(&mut out, *at);
+            }
             Message::Goodbye => out.put_u8(10),
             Message::HeadWanted { from } => {
                 out.put_u8(11);
@@ -400,7 +415,9 @@ impl Message {
             }
             2 if bytes.len() == HELLO_LENGTH && reader.u8()? == VERSION => {
                 let (nonce, cookie, slots) = (reader.u64()?, reader.array()?, reader.u16()?);
-                Message::Join { nonce, cookie, slots, skills: reader.u16()?, proof: reader.array()? }
+                let (skills, proof) = (reader.u16()?, reader.array()?);
+                // What fills it up to its length is no address.
+                Message::Join { nonce, cookie, slots, skills, proof, near: address(&mut reader) }
             }
             3 if reader.u8()? == VERSION => {
                 let (nonce, you) = (reader.u64()?, address(&mut reader)?);
@@ -432,6 +449,7 @@ impl Message {
             },
             16 => Message::Punch { token: reader.array()? },
             20 => Message::Elsewhere { member: address(&mut reader)? },
+            22 => Message::Near { member: address(&mut reader)?, at: address(&mut reader)? },
             10 => Message::Goodbye,
             11 => Message::HeadWanted { from: reader.u32()? },
             12 => {

@@ -5,6 +5,7 @@ use super::{
     Stripe,
 };
 use crate::native::{
+    home::is_private,
     pass::{NO_PROOF, Pass},
     wire::{Message, PARITY_SKILL, Refusal, lan},
 };
@@ -47,7 +48,8 @@ impl Peer {
         // What is said before the stream's rate is known counts for little where there is a cap.
         let slots = self.config.slots.min(if self.config.upload.is_some() { 2 } else { u16::MAX });
         let skills = lan::SKILL | if self.config.rebuilds { PARITY_SKILL } else { 0 };
-        let join = Message::Join { nonce, cookie, slots, skills, proof };
+        let near = self.config.near.filter(|near| is_private(near.ip()));
+        let join = Message::Join { nonce, cookie, slots, skills, proof, near };
         self.say(self.config.splitter, &join);
     }
 

@@ -47,7 +47,7 @@ impl Guarded for Peer {
     fn door(&self, from: SocketAddr) -> Door {
         let told = self.keys.told.iter().map(|(told, _)| *told);
         let is_told = told.chain(self.standby).any(|told| told.ip() == from.ip());
-        if self.keys.encrypts && is_told { Door::Open } else { Door::Shut }
+        if self.keys.encrypts && (is_told || self.home.has(from.ip())) { Door::Open } else { Door::Shut }
     }
 
     fn admits(&mut self, address: SocketAddr, key: &PublicKey) -> bool {

@@ -81,6 +81,11 @@ impl Stripe {
             && highest.saturating_sub(self.newest.unwrap_or(0)) >= 2 * stripes + self.late.min(stripes)
     }
 
+    /// How long nothing came from this parent yet.
+    pub(super) fn waits(&self, now: Instant) -> Option<Duration> {
+        self.fresh.then(|| now.saturating_duration_since(self.heard))
+    }
+
     /// Whether the parent may have forgotten this child: the others are more than a round further, or nothing comes at all.
     /// Where chunks are dealt in groups, it is quiet between them.
     pub(super) fn is_forgotten(&self, now: Instant, highest: u64, stripes: u64) -> bool {

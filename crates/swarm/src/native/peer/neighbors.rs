@@ -49,7 +49,8 @@ impl Peer {
             return;
         }
         let known = &mut self.stripes[stripe];
-        (known.told, known.parent) = (Some(parent), Some((parent, ticket)));
+        let reached = self.home.inside(parent).unwrap_or(parent);
+        (known.told, known.parent) = (Some(parent), Some((reached, ticket)));
         self.subscribe(stripe);
         self.missing
             .ask_again(now, |number| number.checked_rem(self.stripes.len() as u64) == Some(stripe as u64));
@@ -105,7 +106,8 @@ impl Peer {
         }
         let clock = time + now.saturating_duration_since(joined).as_secs() as u32;
         let who = self.keys.of(from).filter(|_| self.keys.encrypts);
-        let statement = Ticket::statement(from, who, me, stripe, ticket.until);
+        let child = self.home.member(from).unwrap_or(from);
+        let statement = Ticket::statement(child, who, me, stripe, ticket.until);
         if ticket.until < clock || !self.proofs.verify(&statement, &ticket.signature) {
             self.stats.refused += 1;
             return;

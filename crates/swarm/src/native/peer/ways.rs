@@ -5,7 +5,10 @@
 //! by the token of its punch, and asked where that came from. Two that meet in none of these ways are fed by the splitter.
 
 use super::Peer;
-use crate::native::wire::{Message, Token};
+use crate::native::{
+    home::is_private,
+    wire::{Message, Token},
+};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -33,7 +36,7 @@ impl Peer {
             known.remove(0);
         }
         known.push(Announced { child, token, next: now + AGAIN, punches: PUNCHES });
-        self.say(child, &Message::Punch { token });
+        self.punch_for(child, token);
     }
 
     /// Punches again for those who did not come yet: what was sent first may have been lost before the other's NAT.
@@ -44,14 +47,64 @@ impl Peer {
             due.push((known.child, known.token));
         }
         self.introduced.0.retain(|known| known.punches > 0);
-        due.into_iter().for_each(|(child, token)| self.say(child, &Message::Punch { token }));
+        due.into_iter().for_each(|(child, token)| self.punch_for(child, token));
+    }
+
+    fn punch_for(&mut self, child: SocketAddr, token: Token) {
+        [Some(child), self.home.inside(child)].into_iter().flatten().for_each(|to| {
+            self.say(to, &Message::Punch { token });
+        });
+    }
+
+    /// EMS: a member is behind the same NAT, and has this address there. Whoever it is to be heard from is tried there first.
+    pub(super) fn comes_near(&mut self, member: SocketAddr, at: SocketAddr) {
+        if !is_private(at.ip()) || Some(at) == self.config.near || self.home.inside(member) == Some(at) {
+            return;
+        }
+        self.home.learn(member, at);
+        let children = self.introduced.0.iter().filter(|known| known.child == member);
+        let tokens: Vec<_> = children.map(|known| known.token).collect();
+        tokens.into_iter().for_each(|token| self.say(at, &Message::Punch { token }));
+        for stripe in 0..self.stripes.len() {
+            let known = &mut self.stripes[stripe];
+            if let (true, Some((parent, _))) = (known.fresh && known.told == Some(member), &mut known.parent)
+            {
+                *parent = at;
+                self.subscribe(stripe);
+            }
+        }
+    }
+
+    /// The first chunk of a stripe from its parent shows by which of the two ways that is heard.
+    pub(super) fn settle(&mut self, stripe: usize, from: SocketAddr) {
+        let known = &mut self.stripes[stripe];
+        let (true, Some(told), Some((parent, _))) = (known.fresh, known.told, &mut known.parent) else {
+            return;
+        };
+        if from == told || self.home.inside(told) == Some(from) {
+            *parent = from;
+        }
+    }
+
+    /// A parent behind the same NAT from which nothing came yet is asked there and by the splitter's address in turns.
+    pub(super) fn take_turns(&mut self, now: Instant, stripe: usize) {
+        let known = &mut self.stripes[stripe];
+        let (Some(told), Some(waits), Some((parent, _))) = (known.told, known.waits(now), &mut known.parent)
+        else {
+            return;
+        };
+        let Some(inside) = self.home.inside(told).filter(|inside| [*inside, told].contains(parent)) else {
+            return;
+        };
+        let turn = waits.as_millis() / TURN.as_millis();
+        *parent = if turn.is_multiple_of(2) { inside } else { told };
     }
 
     /// A child with the splitter's word is here; if elsewhere than the splitter knows, that wants to know.
     pub(super) fn arrived(&mut self, from: SocketAddr, token: Token) {
         let Some(at) = self.introduced.0.iter().position(|known| known.token == token) else { return };
         let known = self.introduced.0.remove(at);
-        if known.child != from {
+        if known.child != from && self.home.inside(known.child) != Some(from) {
             self.say(self.config.splitter, &Message::Elsewhere { member: known.child });
         }
     }
@@ -70,7 +123,8 @@ impl Peer {
         }
         self.stats.punched += 1;
         self.subscribe(stripe);
-        if let Some(member) = told {
+        let is_elsewhere = |member: &SocketAddr| *member != from && self.home.inside(*member) != Some(from);
+        if let Some(member) = told.filter(is_elsewhere) {
             self.say(self.config.splitter, &Message::Elsewhere { member });
         }
     }
@@ -79,3 +133,5 @@ impl Peer {
 const MOST: usize = 64;
 const AGAIN: Duration = Duration::from_millis(100);
 const PUNCHES: u32 = 8;
+/// So long each of two ways is tried.
+const TURN: Duration = Duration::from_millis(600);

@@ -160,7 +160,7 @@ impl Splitter {
     /// A member of another's team comes along.
     pub(in crate::native) fn adopt(&mut self, now: Instant, member: SocketAddr, slots: u16) {
         // Who stands by is not told what members can do; who cannot use parity loses nothing by it.
-        self.admit(now, member, slots, u16::MAX);
+        self.admit(now, member, slots, u16::MAX, None);
     }
 
     /// Has the clock of another, which began `time` seconds ago, its stripes, and what it hides its chunks with.

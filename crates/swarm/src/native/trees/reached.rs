@@ -29,6 +29,11 @@ impl Trees {
         }
     }
 
+    /// A member is behind a NAT, and told where it is there.
+    pub(in crate::native) fn is_at_home(&mut self, member: SocketAddr) {
+        self.reach.is_at_home(member);
+    }
+
     /// Whether a member is behind a NAT of the worst kind.
     pub(in crate::native) fn is_hard(&self, member: SocketAddr) -> bool {
         self.reach.is_hard(member)
