@@ -84,6 +84,11 @@ pub fn team(script: &[u8]) {
         ..native::splitter::Config::new(at(2), native::Seal::StandIn, [2; 32])
     };
     let mut heir = native::Standby::new(now, private, at(0), 1);
+    let (member, dealt) = (
+        native::peer::Config::new(at(0)),
+        native::splitter::Config::new(at(3), native::Seal::StandIn, [3; 32]),
+    );
+    let mut bridge = native::Bridge::new(now, member, dealt, 1);
     while let (Some(what), Some(who), Some(length)) = (reader.u8(), reader.u8(), reader.u8()) {
         let Some(bytes) = reader.bytes(length.into()) else { return };
         let bytes = Bytes::copy_from_slice(bytes);
@@ -109,6 +114,7 @@ pub fn team(script: &[u8]) {
         rest(&mut monitor, now, input.clone());
         rest(&mut dealer, now, input.clone());
         rest(&mut heir, now, input.clone());
+        rest(&mut bridge, now, input.clone());
         player.heard_on_lan(now, at(who % 4), &bytes);
         rest(&mut player, now, input);
     }

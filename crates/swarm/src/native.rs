@@ -5,6 +5,7 @@
 //! splitter says who is whose parent, by tickets that a parent can check; it sends nothing to an address that has not
 //! shown that it is there. Every chunk carries a proof that it is the splitter's, checked before it goes anywhere.
 
+pub mod bridge;
 mod home;
 mod parity;
 pub mod pass;
@@ -18,6 +19,7 @@ pub mod standby;
 mod trees;
 pub mod wire;
 
+pub use bridge::Bridge;
 pub use pass::Pass;
 pub use peer::Peer;
 pub use seal::{Key, Seal};

@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use levada_swarm::{
     native::wire::{
-        Message, Parity, Refusal, Report, Sealed, Ticket, VERSION, lan,
+        Message, Parity, Refusal, Report, Sealed, Ticket, VERSION,
+        bridge::HeadWord,
+        lan,
         standby::{Group, Word},
     },
     tracker::wire::{self as tracker, Place, Team},
@@ -43,6 +45,10 @@ fn messages() -> Vec<(&'static str, Message)> {
         signature,
         shard: Bytes::from_static(b"parity"),
     };
+    let welcome = |channel| {
+        let (you, key, stripes, head, entry, skills) = (here, [0x4b; 32], 8, 4_096, 99, 1);
+        Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt, channel }
+    };
     let standby = |word| Message::Standby(word);
     vec![
         ("hello", Message::Hello { nonce }),
@@ -52,20 +58,8 @@ fn messages() -> Vec<(&'static str, Message)> {
             "join-near",
             Message::Join { nonce, cookie, slots: 10, skills: 1, proof: [0xd0; 16], near: Some(here) },
         ),
-        (
-            "welcome",
-            Message::Welcome {
-                nonce,
-                you: here,
-                time,
-                key: [0x4b; 32],
-                stripes: 8,
-                head: 4_096,
-                entry: 99,
-                skills: 1,
-                salt,
-            },
-        ),
+        ("welcome", welcome(None)),
+        ("welcome-bridge", welcome(Some([0x4c; 32]))),
         ("refused-token", refused(Refusal::Token)),
         ("refused-wrong-token", refused(Refusal::WrongToken)),
         ("refused-full", refused(Refusal::Full)),
@@ -90,6 +84,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("goodbye", Message::Goodbye),
         ("head-wanted", Message::HeadWanted { from: 1_200 }),
         ("head-part", Message::HeadPart { from: 1_200, total: 1_203, bytes: Bytes::from_static(b"end") }),
+        ("head-is", Message::HeadIs(HeadWord { total: 4_096, hash: [0x48; 32], signature })),
         ("backlog", Message::Backlog { stripe: 3, from: 99 }),
         ("move", Message::Move { to: here, key: [0x4b; 32], until: 3_600, signature }),
         ("report", Message::Report(Report { played: 1, lost: 2, sent_bytes: 3 })),

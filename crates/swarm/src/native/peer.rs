@@ -2,6 +2,7 @@
 
 mod ask;
 mod cap;
+mod carry;
 mod head;
 mod join;
 mod keys;
@@ -24,10 +25,12 @@ use super::{
     playout::{Next, Playout},
     ring::Ring,
     seal::{Key, Seal},
-    wire::{ENCRYPTED, ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
+    wire::{ENTRY, LONGEST, Message, NONE, Refusal, Sealed, Ticket, lan as lan_wire},
 };
 use bytes::{Bytes, BytesMut};
 use cap::Cap;
+use carry::Carry;
+pub(in crate::native) use carry::{Carried, Upstream};
 use head::Head;
 use keys::Keys;
 use lan::Lan;
@@ -37,6 +40,7 @@ use missing::Missing;
 pub use neighbors::Links;
 use proof::Proofs;
 use rebuild::Rebuild;
+use standby::Probe;
 pub use stats::Stats;
 use std::{
     collections::VecDeque,
@@ -149,9 +153,13 @@ pub struct Peer {
     entry: u64,
     /// Who goes on if the splitter dies.
     standby: Option<SocketAddr>,
+    /// Whether its splitter, a bridge, was asked for a sign of life.
+    probe: Option<Probe>,
     /// What chunks are hidden under in a private team.
     veil: Veil,
     lan: Option<Lan>,
+    /// Of one half of a bridge: what the other half takes.
+    carry: Option<Carry>,
     /// What the splitter can do beside the rules.
     splitter_skills: u16,
     /// Of a monitor: what it lost and has not told yet. Emptied at every tick.
@@ -234,8 +242,10 @@ impl Peer {
             highest: 0,
             entry: NONE,
             standby: None,
+            probe: None,
             veil: Veil::default(),
             lan: config.lan.map(|group| Lan::new(now, group)),
+            carry: None,
             splitter_skills: 0,
             losses: Vec::new(),
             flows: now,
@@ -289,16 +299,17 @@ impl Peer {
             Message::Cookie { nonce, cookie, capabilities }
                 if from_splitter || self.standby == Some(from) =>
             {
-                self.bring_back(now, from, (nonce, cookie), capabilities & ENCRYPTED != 0);
+                self.bring_back(now, from, (nonce, cookie), capabilities);
             }
             Message::Standby(word) => self.hear_standby(now, from, &word),
             Message::Refused { nonce, why } if from_splitter => self.refused(now, nonce, why),
-            Message::Welcome { nonce, you, time, key, stripes, head, entry, salt, skills }
+            Message::Welcome { nonce, you, time, key, stripes, head, entry, salt, skills, channel }
                 if from_splitter =>
             {
                 (self.entry, self.splitter_skills) = (entry, skills);
                 self.veil = Veil::of(self.config.pass.as_ref(), &salt);
-                self.join_team(now, nonce, (you, time), &key, stripes, head as usize);
+                self.carry.iter_mut().for_each(|carry| carry.salt = salt);
+                self.join_team(now, nonce, (you, time), (&key, channel.as_ref()), stripes, head as usize);
             }
             Message::Parent { stripe, parent, ticket, who } if from_splitter => {
                 self.keys.learn(parent, who);
@@ -307,6 +318,7 @@ impl Peer {
             Message::HeadPart { from: at, total, bytes } if from_splitter => {
                 self.take_head(now, at, total, &bytes)
             }
+            Message::HeadIs(word) if from_splitter => self.hear_head_word(now, word),
             Message::Subscribe { stripe, ticket } => self.accept_neighbor(now, from, stripe, &ticket),
             Message::Unsubscribe { stripe } => self.children.remove(stripe, from),
             Message::Introduce { child, token, who } if from_splitter => {
@@ -325,6 +337,12 @@ impl Peer {
             Message::Backlog { stripe, from: at } => self.give_backlog(now, from, stripe, at),
             _ => {}
         }
+    }
+
+    /// Something came, or will soon: what is missed since nothing did is not late for that.
+    fn flows_again(&mut self, now: Instant) {
+        self.playout.pause(now.saturating_duration_since(self.flows).saturating_sub(PAUSE));
+        self.flows = now;
     }
 
     /// A chunk that was here before is counted, and shows that who sent it lives.
@@ -352,7 +370,7 @@ impl Peer {
         }
         self.stats.received += 1;
         self.stats.hops = self.stats.hops.max(sealed.hops);
-        self.flows = now;
+        self.flows_again(now);
         self.settle(stripe, from);
         let was_fresh = self.stripes[stripe].fresh;
         let before = self.stripes[stripe].note(now, from, number, self.highest);
@@ -371,6 +389,7 @@ impl Peer {
         self.highest = self.highest.max(number);
         self.flood(now, stripe as u8, from, bytes);
         self.cast(stripe as u8, bytes);
+        self.hand_over(&sealed, bytes);
         let data = self.veil.over(number, sealed.data);
         self.playout.put(now, number, sealed.flags & ENTRY != 0, data);
         self.recent.put(number, bytes.clone());
@@ -399,7 +418,7 @@ impl Peer {
 
     fn play(&mut self, now: Instant) {
         if !self.head.told {
-            if self.head.got.len() < self.head.wanted {
+            if !self.has_head() {
                 return;
             }
             self.head.told = true;
@@ -408,7 +427,9 @@ impl Peer {
                 self.out.push_back(Output::Event(Event::Head(head)));
             }
         }
-        while let Some(next) = self.playout.poll(now) {
+        // Nothing is late while nothing comes at all.
+        let clock = now.min(self.flows + PAUSE);
+        while let Some(next) = self.playout.poll(clock) {
             let event = match next {
                 Next::Chunk(number, data) => {
                     self.stats.played += 1;
@@ -454,7 +475,7 @@ impl Peer {
 
     fn look_around(&mut self, now: Instant) {
         self.tick = now + TICK;
-        if now.saturating_duration_since(self.flows) >= self.forgotten() {
+        if self.is_bridge_dead(now) || now.saturating_duration_since(self.flows) >= self.forgotten() {
             // The splitter is another by now, or knows this peer no longer.
             let nonce = self.chance.bits();
             self.phase = Phase::Joining { nonce, cookie: None, again: now, tries: 0 };
@@ -570,6 +591,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 const LONG_AGAIN: Duration = Duration::from_secs(2);
 /// A stream from which nothing came for so long has another splitter.
 const FORGOTTEN: Duration = Duration::from_secs(3);
+/// Where nothing at all came for so long the stream pauses.
+const PAUSE: Duration = Duration::from_millis(300);
 const MOST_HOPS: u8 = 64;
 const MOST_GAP: usize = 64;
 const SPARE_SLOTS: usize = 4;

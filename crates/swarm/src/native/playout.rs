@@ -74,6 +74,13 @@ impl Playout {
         Some(Next::Lost(next))
     }
 
+    /// Nothing came for so long: what is missed by then is not late for that.
+    pub(super) fn pause(&mut self, time: Duration) {
+        if !time.is_zero() {
+            self.waiting.iter_mut().for_each(|held| held.came += time);
+        }
+    }
+
     pub(super) fn next(&self) -> Option<u64> {
         self.next
     }

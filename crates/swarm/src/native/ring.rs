@@ -65,6 +65,10 @@ impl<T> Ring<T> {
         self.slots.get(at as usize).map_or(0, |slot| u64::from(slot.is_some()))
     }
 
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        self.slots.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)?.as_mut()
+    }
+
     pub(super) fn take(&mut self, number: u64) -> Option<T> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let taken = self.slots.get_mut(at)?.take();
@@ -88,6 +92,10 @@ impl<T> Ring<T> {
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.count = 0;
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {

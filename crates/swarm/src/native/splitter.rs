@@ -1,5 +1,6 @@
 //! The native splitter: proves addresses, gives parents, seals chunks, and deals the stripes.
 
+mod bridge;
 mod monitors;
 mod parity;
 mod repair;
@@ -11,13 +12,15 @@ mod upload;
 use super::{
     home::is_private,
     pass::{NO_PROOF, Pass, Veil},
+    ring::Ring,
     seal::{self, Key, Seal},
     trees::{Move, Parent, Trees},
     wire::{
-        ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, PARITY_SKILL, Refusal, Sealed, Ticket, VERSION,
-        is_open, lan,
+        BRIDGES, ENCRYPTED, ENTRY, GROUP, LONGEST, Message, NONE, Refusal, Sealed, Ticket, VERSION,
+        bridge::HeadWord, is_open, lan,
     },
 };
+use bridge::Carries;
 use bytes::Bytes;
 use levada_link::{Door, Guarded, Input, Machine, Output, Percent, Transmit, guarded::PublicKey};
 use parity::Block;
@@ -160,7 +163,7 @@ pub struct Splitter {
     group: Vec<(u8, Bytes)>,
     group_since: Option<Instant>,
     /// The chunks dealt last, for repairs: at most [`KEPT`], the oldest leave first.
-    kept: VecDeque<Kept>,
+    kept: Ring<Kept>,
     /// What it may repair, in chunks dealt: each repair takes as many as its share says.
     credit: u64,
     dealt: Dealt,
@@ -168,6 +171,10 @@ pub struct Splitter {
     block: Block,
     pace: Pace,
     heir: Option<Heir>,
+    /// Of a bridge: what it carries.
+    carries: Option<Carries>,
+    /// What the head is, by the channel's key.
+    head_word: Option<HeadWord>,
     /// What the stream is hidden with in a private team, and under what.
     salt: [u8; 16],
     veil: Veil,
@@ -178,7 +185,6 @@ pub struct Splitter {
 
 /// A chunk that was dealt, and when it was sent again.
 struct Kept {
-    number: u64,
     bytes: Bytes,
     again: Option<Instant>,
 }
@@ -225,12 +231,14 @@ impl Splitter {
             entry: NONE,
             group: Vec::new(),
             group_since: None,
-            kept: VecDeque::new(),
+            kept: Ring::new(KEPT),
             credit: SAVED * config.repair_share,
             dealt: Dealt::default(),
             block: Block::default(),
             pace: Pace::default(),
             heir: None,
+            carries: None,
+            head_word: None,
             out: VecDeque::new(),
             tick: now + TICK,
             stats: Stats::default(),
@@ -240,6 +248,7 @@ impl Splitter {
     /// What players get before anything else from now on; at most a mebibyte.
     pub fn set_head(&mut self, head: Bytes) {
         self.head = head.slice(..head.len().min(1 << 20));
+        self.sign_head();
     }
 
     /// Takes the next bytes of the stream; `entry` where a player may begin with them.
@@ -280,29 +289,29 @@ impl Splitter {
         let signature = self.config.seal.sign(&seal::statement(first, count, &root));
         for (at, (flags, data)) in group.into_iter().enumerate() {
             let number = first + at as u64;
-            if flags & ENTRY != 0 {
-                self.entry = number;
-            }
             let siblings = seal::path(&levels, at);
             let sealed =
                 Sealed { number, flags, hops: 0, place: (at as u8, count), siblings, signature, data };
-            let bytes = sealed.write(0);
-            let stripe = (number % u64::from(self.config.stripes)) as usize;
-            let wants = |root: &SocketAddr| {
-                self.members.get(root).is_none_or(|member| member.muted >> stripe & 1 == 0)
-            };
-            let roots: Vec<_> = self.trees.roots(stripe).filter(wants).collect();
-            roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
-            self.stats.chunks += 1;
-            self.pace.note(now, bytes.len());
-            if self.kept.len() == KEPT {
-                self.kept.pop_front();
-            }
-            self.kept.push_back(Kept { number, bytes, again: None });
+            self.hand_out(now, number, flags, sealed.write(0));
             self.note_for_parity(now, number, flags, sealed.data);
         }
         self.number = first + u64::from(count);
         self.credit = (self.credit + u64::from(count)).min(SAVED * self.config.repair_share);
+    }
+
+    /// A chunk goes down its stripe, and is kept for who misses it.
+    fn hand_out(&mut self, now: Instant, number: u64, flags: u8, bytes: Bytes) {
+        if flags & ENTRY != 0 && (self.entry == NONE || self.entry < number) {
+            self.entry = number;
+        }
+        let stripe = (number % u64::from(self.config.stripes)) as usize;
+        let wants =
+            |root: &SocketAddr| self.members.get(root).is_none_or(|member| member.muted >> stripe & 1 == 0);
+        let roots: Vec<_> = self.trees.roots(stripe).filter(wants).collect();
+        roots.into_iter().for_each(|root| self.send(root, bytes.clone()));
+        self.stats.chunks += 1;
+        self.pace.note(now, bytes.len());
+        self.kept.put(number, Kept { bytes, again: None });
     }
 
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) {
@@ -310,7 +319,8 @@ impl Splitter {
         match message {
             Message::Hello { nonce } => {
                 let cookie = self.cookie(now, from, nonce, 0);
-                let capabilities = if self.config.encrypts { ENCRYPTED } else { 0 };
+                let encrypts = if self.config.encrypts { ENCRYPTED } else { 0 };
+                let capabilities = encrypts | if self.carries.is_some() { BRIDGES } else { 0 };
                 self.say(from, &Message::Cookie { nonce, cookie, capabilities });
             }
             Message::Stranger { nonce, .. } => {
@@ -375,13 +385,24 @@ impl Splitter {
         let (stripes, head) = (self.config.stripes, self.head.len() as u32);
         let time = now.saturating_duration_since(self.start).as_secs() as u32;
         let (entry, salt) = (self.entry, self.salt);
-        let can = lan::SKILL | if self.config.fec == Percent::ZERO { 0 } else { PARITY_SKILL };
-        let welcome =
-            Message::Welcome { nonce, you: from, time, key, stripes, head, entry, skills: can, salt };
+        let (skills_here, channel) = (lan::SKILL | self.parity_skill(), self.channel());
+        let welcome = Message::Welcome {
+            nonce,
+            you: from,
+            time,
+            key,
+            stripes,
+            head,
+            entry,
+            skills: skills_here,
+            salt,
+            channel,
+        };
         self.say(from, &welcome);
         let near = near.filter(|near| is_private(near.ip()) && *near != from);
         self.admit(now, from, slots, skills, near);
         self.tell_heir_of(from, slots);
+        self.tell_way_back(from);
     }
 
     /// Has a member from now on; once more where it was one.
@@ -448,6 +469,7 @@ impl Splitter {
     }
 
     fn tell_head(&mut self, to: SocketAddr, at: usize) {
+        self.tell_head_word(to, at);
         let total = self.head.len() as u32;
         for from in (at.min(self.head.len())..self.head.len()).step_by(LONGEST).take(8) {
             let bytes = self.head.slice(from..(from + LONGEST).min(self.head.len()));

@@ -1,3 +1,4 @@
+mod bridge;
 mod caps;
 mod churn;
 mod fec;
@@ -10,7 +11,9 @@ use super::{
     peer::{self, Conduct},
     splitter,
     wire::{
-        Message, Refusal, Sealed, Ticket, lan,
+        Message, Refusal, Sealed, Ticket,
+        bridge::HeadWord,
+        lan,
         standby::{Group, Word},
     },
     *,
@@ -26,6 +29,7 @@ use std::{
 };
 
 pub(super) enum Node {
+    Bridge(Box<Bridge>),
     Standby(Box<Standby>),
     Splitter(Box<Splitter>),
     Peer(Box<Peer>),
@@ -35,6 +39,7 @@ pub(super) enum Told {
     /// Something sent to a group.
     Cast(Bytes),
     Splitter(splitter::Event),
+    Bridge,
     Peer(peer::Event),
 }
 
@@ -43,6 +48,7 @@ impl Machine for Node {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match self {
+            Node::Bridge(bridge) => bridge.handle(now, input),
             Node::Standby(standby) => standby.handle(now, input),
             Node::Splitter(splitter) => splitter.handle(now, input),
             Node::Peer(peer) => peer.handle(now, input),
@@ -51,6 +57,7 @@ impl Machine for Node {
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
         match self {
+            Node::Bridge(bridge) => told(bridge.poll(now), |_| Told::Bridge),
             Node::Standby(standby) => told(standby.poll(now), Told::Splitter),
             Node::Splitter(splitter) => told(splitter.poll(now), Told::Splitter),
             Node::Peer(peer) => match peer.poll(now) {
@@ -380,7 +387,21 @@ fn messages_come_back_as_they_went_and_nonsense_is_none() {
             entry: 7,
             skills: 1,
             salt: [4; 16],
+            channel: None,
         },
+        Message::Welcome {
+            nonce: 1,
+            you: v6,
+            time: 3,
+            key: [8; 32],
+            stripes: 8,
+            head: 99,
+            entry: 7,
+            skills: 1,
+            salt: [4; 16],
+            channel: Some([9; 32]),
+        },
+        Message::HeadIs(HeadWord { total: 9, hash: [1; 32], signature: [2; 64] }),
         Message::Refused { nonce: 1, why: Refusal::Token },
         Message::Refused { nonce: 1, why: Refusal::WrongToken },
         Message::Refused { nonce: 1, why: Refusal::Full },

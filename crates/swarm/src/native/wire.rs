@@ -1,5 +1,6 @@
 //! The native wire: datagrams of one version, told apart by their first byte.
 
+pub mod bridge;
 pub mod lan;
 pub mod parity;
 mod sealed;
@@ -35,7 +36,7 @@ pub enum Message {
         nonce: u64,
         /// Good for a while at that address.
         cookie: [u8; 16],
-        /// What the team does: [`ENCRYPTED`].
+        /// What the team does: [`ENCRYPTED`], [`BRIDGES`].
         capabilities: u8,
     },
     /// A peer whose address is proven joins.
@@ -61,7 +62,7 @@ pub enum Message {
         you: SocketAddr,
         /// Seconds since the splitter began, for tickets.
         time: u32,
-        /// The key that all chunks are checked with.
+        /// The splitter's own key, and what all chunks are checked with unless `channel` is said.
         key: [u8; 32],
         /// How many stripes there are.
         stripes: u8,
@@ -73,6 +74,8 @@ pub enum Message {
         skills: u16,
         /// What chunks of a private team are hidden with, beside its token.
         salt: [u8; 16],
+        /// What all chunks are checked with, where that is not `key`: of a bridge, the channel's.
+        channel: Option<[u8; 32]>,
     },
     /// It is not let in.
     Refused {
@@ -207,6 +210,8 @@ pub enum Message {
     Lan(lan::Word),
     /// What concerns a splitter that stands by for another.
     Standby(standby::Word),
+    /// What the head of the stream is, by the channel's own word.
+    HeadIs(bridge::HeadWord),
 }
 
 /// Why somebody is not let in.
@@ -235,6 +240,8 @@ pub struct Report {
 
 /// All but hellos and cookies travels by QUIC.
 pub const ENCRYPTED: u8 = 1;
+/// The splitter is a bridge: its key is not the channel's.
+pub const BRIDGES: u8 = 2;
 /// No chunk has this number.
 pub const NONE: u64 = u64::MAX;
 /// The version of this wire. Hellos, and what refuses them for it, keep their form in all versions.
@@ -277,7 +284,7 @@ impl Message {
                 near.iter().for_each(|near| put_address(&mut out, *near));
                 out.resize(HELLO_LENGTH, 0);
             }
-            Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt } => {
+            Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt, channel } => {
                 out.put_slice(&[3, VERSION]);
                 out.put_u64(*nonce);
                 put_address(&mut out, *you);
@@ -288,6 +295,7 @@ impl Message {
                 out.put_u64(*entry);
                 out.put_u16(*skills);
                 out.put_slice(salt);
+                channel.iter().for_each(|channel| out.put_slice(channel));
             }
             Message::Refused { nonce, why } => {
                 let (version, code) = match why {
@@ -396,6 +404,10 @@ impl Message {
                 out.put_slice(&[50, VERSION]);
                 word.put(&mut out);
             }
+            Message::HeadIs(word) => {
+                out.put_slice(&[55, VERSION]);
+                word.put(&mut out);
+            }
         }
         out.freeze()
     }
@@ -424,7 +436,8 @@ impl Message {
                 let (time, key) = (reader.u32()?, reader.array()?);
                 let (stripes, head) = (reader.u8()?, reader.u32()?);
                 let (entry, skills, salt) = (reader.u64()?, reader.u16()?, reader.array()?);
-                Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt }
+                let channel = who(&mut reader)?;
+                Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt, channel }
             }
             4 => Message::Parent {
                 stripe: reader.u8()?,
@@ -470,6 +483,7 @@ impl Message {
                 sent_bytes: reader.u64()?,
             }),
             50 if reader.u8()? == VERSION => Message::Standby(standby::Word::read(&mut reader)?),
+            55 if reader.u8()? == VERSION => Message::HeadIs(bridge::HeadWord::read(&mut reader)?),
             54 if reader.u8()? == VERSION => Message::Lan(lan::Word::read(&mut reader)?),
             51 => {
                 let (version, nonce) = (reader.u8()?, reader.u64()?);

@@ -7,7 +7,8 @@ use super::{
 use crate::native::{
     home::is_private,
     pass::{NO_PROOF, Pass},
-    wire::{Message, PARITY_SKILL, Refusal, lan},
+    seal::Key,
+    wire::{BRIDGES, ENCRYPTED, Message, PARITY_SKILL, Refusal, bridge, lan},
 };
 use levada_link::Output;
 use std::{net::SocketAddr, time::Instant};
@@ -18,13 +19,17 @@ impl Peer {
         now: Instant,
         from: SocketAddr,
         (said, brought): (u64, [u8; 16]),
-        encrypted: bool,
+        capabilities: u8,
     ) {
+        let encrypted = capabilities & ENCRYPTED != 0;
         let refused = match self.config.encrypt {
             Encrypt::AsTheTeam => false,
             Encrypt::Always => !encrypted,
             Encrypt::Never => encrypted,
         };
+        if self.probe_answered(said) {
+            return;
+        }
         let Phase::Joining { nonce, cookie, again, .. } = &mut self.phase else { return };
         if *nonce != said || cookie.is_some() {
             return;
@@ -37,7 +42,7 @@ impl Peer {
         self.answered(from);
         let Phase::Joining { cookie, again, .. } = &mut self.phase else { return };
         (*cookie, *again) = (Some(brought), now + AGAIN);
-        self.keys.encrypts = encrypted;
+        (self.keys.encrypts, self.keys.of_bridge) = (encrypted, capabilities & BRIDGES != 0);
         self.knock(said, brought);
     }
 
@@ -47,7 +52,8 @@ impl Peer {
         let proof = self.config.pass.as_ref().map_or(NO_PROOF, proof);
         // What is said before the stream's rate is known counts for little where there is a cap.
         let slots = self.config.slots.min(if self.config.upload.is_some() { 2 } else { u16::MAX });
-        let skills = lan::SKILL | if self.config.rebuilds { PARITY_SKILL } else { 0 };
+        let rebuilds = if self.config.rebuilds { PARITY_SKILL } else { 0 };
+        let skills = lan::SKILL | rebuilds | if self.carry.is_some() { bridge::SKILL } else { 0 };
         let near = self.config.near.filter(|near| is_private(near.ip()));
         let join = Message::Join { nonce, cookie, slots, skills, proof, near };
         self.say(self.config.splitter, &join);
@@ -71,7 +77,7 @@ impl Peer {
         now: Instant,
         said: u64,
         (me, time): (SocketAddr, u32),
-        key: &[u8; 32],
+        (key, channel): (&[u8; 32], Option<&[u8; 32]>),
         stripes: u8,
         head: usize,
     ) {
@@ -82,16 +88,33 @@ impl Peer {
         if self.keys.encrypts && self.keys.of(self.config.splitter) != Some(key) {
             return;
         }
-        if !self.proofs.learn(key) {
+        let channel = channel.map(Key::from_bytes);
+        let (Some(own), Some(channel)) =
+            (Key::from_bytes(key), channel.map_or(Some(None), |key| key.map(Some)))
+        else {
+            return;
+        };
+        if !self.proofs.learn(own, channel) {
             if self.config.key.is_some() {
-                return;
+                // It is not the channel that it wants; nobody shall count on it there.
+                if let Phase::Joining { again, .. } = &mut self.phase {
+                    *again = now + LONG_AGAIN;
+                }
+                return self.say(self.config.splitter, &Message::Goodbye);
             }
             self.begin_anew();
-            self.proofs.learn(key);
+            self.proofs.learn(own, channel);
         }
         self.phase = Phase::Member { me, joined: now, time };
-        self.stripes = (0..stripes).map(|_| Stripe::new(now)).collect();
-        (self.flows, self.alive) = (now, now);
+        let (count, highest) = (u64::from(stripes), self.highest);
+        let stripe = |at| match highest {
+            0 => Stripe::new(now),
+            highest => Stripe::of_channel(now, at, count, highest),
+        };
+        self.stripes = (0..count).map(stripe).collect();
+        self.probe = None;
+        self.alive = now;
+        self.flows_again(now);
         self.stats.joins += 1;
         self.out.push_back(Output::Event(Event::Joined));
         self.prove(now);

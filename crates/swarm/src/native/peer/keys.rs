@@ -14,6 +14,8 @@ use std::{
 pub(super) struct Keys {
     /// Whether the team encrypts.
     pub(super) encrypts: bool,
+    /// Whether its splitter is a bridge, as that says at the door.
+    pub(super) of_bridge: bool,
     told: VecDeque<(SocketAddr, PublicKey)>,
     shown: BTreeMap<SocketAddr, PublicKey>,
 }
@@ -53,10 +55,13 @@ impl Guarded for Peer {
     fn admits(&mut self, address: SocketAddr, key: &PublicKey) -> bool {
         let welcome = match address == self.config.splitter {
             // Without a key known before, what it says at the door must be this one.
-            true => self.config.key.is_none_or(|known| known.to_bytes() == *key),
+            // One that calls itself a bridge shows its own; that its chunks are the channel's they show themselves.
+            true => self.keys.of_bridge || self.config.key.is_none_or(|known| known.to_bytes() == *key),
             // Who goes on when the splitter dies has its key.
             false => {
-                let splitters = self.proofs.key().is_some_and(|known| known.to_bytes() == *key);
+                // Where a bridge dies that is the channel's own splitter.
+                let known = [self.proofs.key(), self.proofs.channel()].into_iter().flatten();
+                let splitters = known.into_iter().any(|known| known.to_bytes() == *key);
                 splitters || self.keys.told.iter().any(|(_, told)| told == key)
             }
         };

@@ -31,6 +31,12 @@ impl Stripe {
         Stripe { told: None, parent: None, newest: None, late: 0, heard: now, fresh: true, forged: 0, got: 0 }
     }
 
+    /// One of so many, of which those up to `highest` came from another team of the channel, or should have.
+    pub(super) fn of_channel(now: Instant, stripe: u64, stripes: u64, highest: u64) -> Stripe {
+        let rounds = highest.checked_sub(stripe).map(|above| above / stripes * stripes);
+        Stripe { newest: rounds.map(|rounds| rounds + stripe), ..Stripe::new(now) }
+    }
+
     /// The same from another parent, which is not there yet.
     pub(super) fn of_another(&self, now: Instant) -> Stripe {
         Stripe { newest: self.newest, late: self.late, ..Stripe::new(now) }

@@ -28,12 +28,17 @@ impl Peer {
         if !self.proofs.verify(&move_statement(me, to, key, until), signature) {
             return;
         }
+        // A bridge may send its members to other teams of the channel alone; and one stays where it is.
+        let same = self.proofs.channel() == Some(other);
+        if self.carry.is_some() || self.proofs.of_bridge() && !same {
+            return;
+        }
         self.say(self.config.splitter, &Message::Goodbye);
         for stripe in 0..self.stripes.len() {
             self.unsubscribe(stripe);
         }
         (self.config.splitter, self.config.key) = (to, Some(other));
-        if !self.proofs.learn(key) {
+        if !same {
             self.begin_anew();
         }
         self.stripes.clear();
@@ -54,5 +59,6 @@ impl Peer {
         let report = Report { played, lost: self.stats.lost, sent_bytes: self.stats.sent_bytes };
         self.say(self.config.splitter, &Message::Report(report));
         self.offer(now);
+        self.ask_for_head_word();
     }
 }

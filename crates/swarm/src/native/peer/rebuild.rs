@@ -112,6 +112,7 @@ impl Peer {
         self.stats.parity += 1;
         self.flood(now, stripe as u8, from, bytes);
         self.cast(stripe as u8, bytes);
+        self.hand_over_parity(&parity);
         let Parity { first, chunks, hops, place: (at, count), signature, shard, .. } = parity;
         let at_first =
             Parity { first, chunks, hops, place: (at, count), signature, siblings: Vec::new(), shard };
@@ -196,7 +197,7 @@ impl Peer {
         let shards = parity.iter().map(|(at, shard)| (usize::from(at - block.chunks), &shard[..]));
         let chunks = parity::rebuild(here, parities, shards, length)?;
         let shards = parity::of(&chunks, parities)?;
-        let key = self.proofs.key()?;
+        let key = self.proofs.channel()?;
         let levels = parity::tree(key, block.first, &chunks, shards.iter().map(|shard| &shard[..]));
         let is_it = levels.last()?.first() == Some(&block.root);
         is_it.then_some((chunks, levels))

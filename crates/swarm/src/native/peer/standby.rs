@@ -37,7 +37,7 @@ impl Peer {
             self.standby = None;
             self.out.push_back(Output::Event(Event::TakenOver(from)));
             // The stream pauses meanwhile.
-            self.flows = now;
+            self.flows_again(now);
             for stripe in &mut self.stripes {
                 if let Some((parent, _)) = stripe.parent.as_mut().filter(|(parent, _)| *parent == dead) {
                     *parent = from;
@@ -47,9 +47,11 @@ impl Peer {
         self.say(from, &Message::Standby(Word::Followed));
     }
 
-    /// Where it knocks next: in turn at the splitter's, and where it knows who stands by for that one, there.
+    /// Where it knocks next: in turn at the splitter's, and where it knows who stands by for that one, there; there first
+    /// where a bridge gave no sign of life.
     pub(super) fn door(&self, tries: u32) -> SocketAddr {
-        self.standby.filter(|_| tries.is_multiple_of(2)).unwrap_or(self.config.splitter)
+        let turn = tries + u32::from(self.probe.is_some());
+        self.standby.filter(|_| turn.is_multiple_of(2)).unwrap_or(self.config.splitter)
     }
 
     /// Who answers from where the heir is has taken over.
@@ -60,12 +62,50 @@ impl Peer {
         }
     }
 
+    /// Where nothing comes from a bridge it may be dead, and another team of the channel is near: asks it for a sign of
+    /// life. Whether there is none.
+    pub(super) fn is_bridge_dead(&mut self, now: Instant) -> bool {
+        let quiet = now.saturating_duration_since(self.flows);
+        if quiet < DOUBTS || self.standby.is_none() || !self.proofs.of_bridge() {
+            self.probe = None;
+            return false;
+        }
+        let (nonce, since, answered) = match self.probe {
+            Some(Probe { nonce, since, answered }) => (nonce, since, answered),
+            None => (self.chance.bits(), now, false),
+        };
+        self.probe = Some(Probe { nonce, since, answered });
+        let asked = now.saturating_duration_since(since);
+        if !answered && asked < BELIEVES {
+            self.say(self.config.splitter, &Message::Hello { nonce });
+        }
+        !answered && asked >= BELIEVES
+    }
+
+    /// A splitter answered that was asked whether it lives.
+    pub(super) fn probe_answered(&mut self, said: u64) -> bool {
+        let probe = self.probe.as_mut().filter(|probe| probe.nonce == said);
+        probe.map(|probe| probe.answered = true).is_some()
+    }
+
     /// How long nothing may come before it knocks at doors again.
     pub(super) fn forgotten(&self) -> Duration {
-        if self.standby.is_some() { FORGOTTEN / 2 } else { FORGOTTEN }
+        if self.standby.is_some() && !self.proofs.of_bridge() { FORGOTTEN / 2 } else { FORGOTTEN }
     }
 }
 
+/// A question whether a bridge lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    nonce: u64,
+    since: Instant,
+    answered: bool,
+}
+
+/// Nothing came for so long: then a bridge is asked whether it lives, at every tick.
+const DOUBTS: Duration = Duration::from_millis(500);
+/// So long it has to answer.
+const BELIEVES: Duration = Duration::from_millis(350);
 /// In seconds.
 const CLOCKS_DIFFER: u32 = 10;
 /// Nothing came for so long: then a splitter may be dead.

@@ -7,6 +7,7 @@ use crate::native::{
     wire::{LEAVES, PARITY_SKILL, Parity},
 };
 use bytes::Bytes;
+use levada_link::Percent;
 use std::time::{Duration, Instant};
 
 /// The block that is being dealt: at most [`BLOCK`] chunks of consecutive numbers.
@@ -63,7 +64,12 @@ impl Splitter {
         }
     }
 
-    fn send_parity(&mut self, now: Instant, parity: &Parity) {
+    /// What newcomers are told of it.
+    pub(super) fn parity_skill(&self) -> u16 {
+        if self.config.fec == Percent::ZERO && !self.carries_parity() { 0 } else { PARITY_SKILL }
+    }
+
+    pub(super) fn send_parity(&mut self, now: Instant, parity: &Parity) {
         let stripes = usize::from(self.config.stripes);
         let Some(stripe) = parity::stripe(parity.first, parity.place.0, stripes) else { return };
         let wants = |root: &std::net::SocketAddr| {

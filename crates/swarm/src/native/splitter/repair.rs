@@ -1,6 +1,7 @@
 //! Chunks that the splitter sends once more, and what that takes out of its budget.
 
-use super::{BACKLOG, Kept, REPAIR_RESTS, Splitter};
+use super::{BACKLOG, REPAIR_RESTS, Splitter};
+use bytes::Bytes;
 use std::{net::SocketAddr, time::Instant};
 
 impl Splitter {
@@ -8,13 +9,11 @@ impl Splitter {
     /// others who miss it wait a moment for what comes of that.
     pub(super) fn repair(&mut self, now: Instant, from: SocketAddr, numbers: &[u64]) {
         for number in numbers {
-            let first = self.kept.front().map_or(0, |kept| kept.number);
             let within = self.credit >= self.config.repair_share;
             let stripe = (number % u64::from(self.config.stripes)) as usize;
             // Whom it feeds itself has it from nobody else, and all below wait for it.
             let is_root = self.trees.is_root(stripe, from);
-            let found = number.checked_sub(first).and_then(|at| self.kept.get_mut(at as usize));
-            let Some(kept) = found.filter(|_| within || is_root) else {
+            let Some(kept) = self.kept.get_mut(*number).filter(|_| within || is_root) else {
                 self.stats.unrepaired += 1;
                 continue;
             };
@@ -39,9 +38,8 @@ impl Splitter {
         if !self.trees.is_root(stripe, to) {
             return;
         }
-        let wanted = |kept: &&Kept| kept.number >= at && kept.number % stripes == stripe as u64;
-        let backlog: Vec<_> =
-            self.kept.iter().filter(wanted).take(BACKLOG).map(|kept| kept.bytes.clone()).collect();
+        let wanted = |number: u64| number >= at && number % stripes == stripe as u64;
+        let backlog: Vec<_> = self.kept_where(wanted).take(BACKLOG).collect();
         for bytes in backlog {
             if self.credit < self.config.repair_share {
                 return;
@@ -55,13 +53,18 @@ impl Splitter {
     pub(super) fn feed_again(&mut self, stripe: usize, since: Instant) {
         let Some(first) = self.dealt.first_since(since) else { return };
         let stripes = u64::from(self.config.stripes);
-        let wanted = |kept: &&Kept| kept.number >= first && kept.number % stripes == stripe as u64;
-        let again: Vec<_> = self.kept.iter().filter(wanted).map(|kept| kept.bytes.clone()).collect();
+        let wanted = |number: u64| number >= first && number % stripes == stripe as u64;
+        let again: Vec<_> = self.kept_where(wanted).collect();
         let roots: Vec<_> = self.trees.roots(stripe).collect();
         self.count_repairs((again.len() * roots.len()) as u64);
         for root in roots {
             again.iter().for_each(|bytes| self.send(root, bytes.clone()));
         }
+    }
+
+    fn kept_where(&self, wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = Bytes> {
+        let found = self.kept.iter().filter(move |(number, _)| wanted(*number));
+        found.map(|(_, kept)| kept.bytes.clone())
     }
 
     pub(super) fn count_repairs(&mut self, chunks: u64) {

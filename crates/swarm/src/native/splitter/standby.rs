@@ -5,7 +5,7 @@ use crate::native::{
     pass::Veil,
     seal::Hash,
     wire::{
-        Message,
+        Message, bridge,
         standby::{Group, HIDDEN, LISTED, MARK, Word, heir_statement, standby_statement},
     },
 };
@@ -160,13 +160,18 @@ impl Splitter {
     /// A member of another's team comes along.
     pub(in crate::native) fn adopt(&mut self, now: Instant, member: SocketAddr, slots: u16) {
         // Who stands by is not told what members can do; who cannot use parity loses nothing by it.
-        self.admit(now, member, slots, u16::MAX, None);
+        self.admit(now, member, slots, !bridge::SKILL, None);
     }
 
     /// Has the clock of another, which began `time` seconds ago, its stripes, and what it hides its chunks with.
     pub(in crate::native) fn take_after(&mut self, now: Instant, time: u32, stripes: u8, salt: [u8; 16]) {
         (self.salt, self.veil) = (salt, Veil::of(self.config.pass.as_ref(), &salt));
         self.start = now.checked_sub(Duration::from_secs(time.into())).unwrap_or(self.start);
+        self.take_stripes(stripes);
+    }
+
+    /// Has so many stripes, as long as it has no members.
+    pub(super) fn take_stripes(&mut self, stripes: u8) {
         if stripes != self.config.stripes && self.members.is_empty() && (1..=64).contains(&stripes) {
             self.config.stripes = stripes;
             let trees = super::Trees::new(stripes.into(), self.config.roots.max(1), self.config.spare);

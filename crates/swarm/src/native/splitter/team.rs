@@ -125,6 +125,8 @@ impl Splitter {
     /// fewest others depend. They leave by themselves.
     pub fn shed(&mut self, now: Instant, peers: usize, to: SocketAddr, key: Key) {
         let mut members = self.members();
+        // A whole team hangs on a bridge.
+        members.retain(|member| !self.members.get(&member.endpoint).is_some_and(super::Member::is_bridge));
         members.sort_by_key(|member| member.children);
         let until = now.saturating_duration_since(self.start).as_secs() as u32 + TICKET_LASTS;
         for member in members.into_iter().take(peers) {
