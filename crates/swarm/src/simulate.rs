@@ -10,12 +10,13 @@ mod node;
 mod report;
 mod run;
 mod scenario;
+mod teams;
 
 pub use book::Second;
 pub use histogram::Histogram;
 pub use report::{Curve, Report, Verdict, worst};
 pub use run::Simulation;
 pub use scenario::{
-    Amount, ConductKind, Event, Expect, Join, Latency, Nat, Peers, Scenario, ScenarioError, SealKind, Span,
-    Stay, Stream, Team, Upload,
+    Amount, Bridges, ConductKind, Event, Expect, Join, Latency, Nat, Peers, Scenario, ScenarioError,
+    SealKind, Span, Stay, Stream, Team, Upload,
 };

@@ -32,8 +32,19 @@ fn a_splitter_dies_and_the_one_that_stands_by_goes_on_within_two_seconds() {
 }
 
 #[test]
+fn four_teams_are_fed_one_teams_worth_and_who_moves_between_them_misses_nothing() {
+    holds("teams");
+}
+
+#[test]
+fn a_bridge_dies_and_its_team_goes_on_elsewhere_within_three_seconds() {
+    holds("bridge-dies");
+}
+
+#[test]
 fn a_run_is_the_same_for_the_same_seed_and_another_for_another() {
     assert_eq!(run("crowd").hash, run("crowd").hash);
+    assert_eq!(run("bridge-dies").hash, run("bridge-dies").hash);
 }
 
 #[test]

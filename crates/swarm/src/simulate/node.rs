@@ -1,7 +1,13 @@
 //! What lives at a host of a simulated world: one of the machines, behind what its network does to it.
 
-use super::scenario::Nat;
-use crate::native::{Peer, Splitter, Standby, peer, wire::is_forged};
+use super::{
+    scenario::Nat,
+    teams::{Announces, Seeker},
+};
+use crate::{
+    native::{Bridge, Key, Peer, Splitter, Standby, peer, wire::is_forged},
+    tracker::{self, Order, Tracker},
+};
 use bytes::Bytes;
 use levada_link::{Input, Machine, Output, Transmit, world::HostId};
 use std::{
@@ -16,6 +22,8 @@ use std::{
 /// A host's machine.
 pub(super) struct Node {
     pub(super) role: Role,
+    /// Of a splitter, where there is a tracker.
+    pub(super) announces: Option<Box<Announces>>,
     door: Option<Box<Door>>,
     /// Where there are polluters.
     guard: Option<Arc<Guard>>,
@@ -25,12 +33,16 @@ pub(super) enum Role {
     Splitter(Box<Splitter>),
     Standby(Box<Standby>),
     Peer(Box<Peer>),
+    Bridge(Box<Bridge>),
+    Tracker(Box<Tracker>),
+    Seeker(Box<Seeker>),
 }
 
 pub(super) enum Told {
     /// Whatever a splitter tells: nobody here asks what.
     Splitter,
     Peer(peer::Event),
+    Tracker(tracker::Event),
 }
 
 /// Looks for forged chunks that come from honest hosts.
@@ -61,7 +73,37 @@ impl Node {
             kinds: kinds.clone(),
             sent: BTreeSet::new(),
         });
-        Node { role, door: door.map(Box::new), guard }
+        Node { role, announces: None, door: door.map(Box::new), guard }
+    }
+
+    /// Of a splitter that lets newcomers in: the channel's key, and how many peers it has.
+    fn team(&self) -> Option<(Key, usize)> {
+        match &self.role {
+            Role::Splitter(splitter) => Some((splitter.key(), splitter.stats().peers)),
+            Role::Bridge(bridge) if bridge.is_open() => {
+                Some((bridge.splitter().channel_key(), bridge.splitter().stats().peers))
+            }
+            _ => None,
+        }
+    }
+
+    fn announce(&mut self, now: Instant) -> Option<Transmit> {
+        if self.announces.as_ref().is_none_or(|announces| announces.due() > now) {
+            return None;
+        }
+        let (key, peers) = self.team()?;
+        self.announces.as_mut()?.say(now, key, peers)
+    }
+
+    /// The tracker wants peers to go elsewhere.
+    fn shed(&mut self, now: Instant, order: Order) {
+        let Some(key) = Key::from_bytes(&order.to.key) else { return };
+        let splitter = match &mut self.role {
+            Role::Splitter(splitter) => splitter,
+            Role::Bridge(bridge) => bridge.splitter_mut(),
+            _ => return,
+        };
+        splitter.shed(now, order.peers as usize, order.to.splitter, key);
     }
 
     fn lets_in(&self, input: &Input) -> bool {
@@ -102,7 +144,22 @@ impl Machine for Node {
                 guard.passed_on.fetch_add(1, Ordering::Relaxed);
             }
         }
+        if let (Some(announces), Input::Datagram { from, bytes }) = (&mut self.announces, &input)
+            && let Some(order) = announces.hear(now, *from, bytes)
+        {
+            order.into_iter().for_each(|order| self.shed(now, order));
+            return;
+        }
         match &mut self.role {
+            Role::Bridge(bridge) => bridge.handle(now, input),
+            Role::Tracker(tracker) => tracker.handle(now, input),
+            Role::Seeker(seeker) => {
+                if let Input::Datagram { bytes, .. } = &input
+                    && let Some(peer) = seeker.hear(now, bytes)
+                {
+                    self.role = Role::Peer(Box::new(peer));
+                }
+            }
             Role::Splitter(splitter) => splitter.handle(now, input),
             Role::Standby(standby) => standby.handle(now, input),
             Role::Peer(peer) => peer.handle(now, input),
@@ -110,7 +167,12 @@ impl Machine for Node {
     }
 
     fn poll(&mut self, now: Instant) -> Output<Told> {
+        let said = self.announce(now);
         let output = match &mut self.role {
+            _ if said.is_some() => said.map_or(Output::Wait(None), Output::Send),
+            Role::Bridge(bridge) => told(bridge.poll(now), |_| Told::Splitter),
+            Role::Tracker(tracker) => told(tracker.poll(now), Told::Tracker),
+            Role::Seeker(seeker) => seeker.poll(now),
             Role::Splitter(splitter) => told(splitter.poll(now), |_| Told::Splitter),
             Role::Standby(standby) => told(standby.poll(now), |_| Told::Splitter),
             Role::Peer(peer) => told(peer.poll(now), Told::Peer),
@@ -120,7 +182,12 @@ impl Machine for Node {
         {
             door.sent.insert(to);
         }
-        output
+        match (output, &self.announces) {
+            (Output::Wait(until), Some(announces)) if self.team().is_some() => {
+                Output::Wait(Some(until.map_or(announces.due(), |until| until.min(announces.due()))))
+            }
+            (output, _) => output,
+        }
     }
 
     fn read_ahead(&self, step: u32, datagram: Option<&Bytes>) -> u64 {

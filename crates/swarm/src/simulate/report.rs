@@ -4,6 +4,7 @@ use super::{
     book::{Book, Second},
     histogram::Histogram,
     scenario::{Amount, Expect, Scenario},
+    teams::Teams,
 };
 use crate::native::{peer, splitter};
 use levada_link::world;
@@ -64,6 +65,8 @@ pub(super) struct Totals {
     pub(super) peers: peer::Stats,
     pub(super) most_present: usize,
     pub(super) passed_on: u64,
+    /// Where there are several.
+    pub(super) teams: Option<Teams>,
 }
 
 impl Totals {
@@ -127,7 +130,7 @@ fn figures(scenario: &Scenario, book: &Book, totals: &Totals) -> BTreeMap<&'stat
     let upload = |share| quantile(&book.upload, share, 1e3);
     let recovered = book.since.map_or(0.0, |since| book.harmed.saturating_sub(since) as f64 / 1e9);
     let payload = peers.received * scenario.stream.bytes as u64;
-    BTreeMap::from([
+    let mut figures = BTreeMap::from([
         ("peers.all", book.stays.len() as f64),
         ("peers.most", totals.most_present as f64),
         ("peers.never_began", book.never_began as f64),
@@ -182,7 +185,16 @@ fn figures(scenario: &Scenario, book: &Book, totals: &Totals) -> BTreeMap<&'stat
         ("datagrams.sent", world.sent as f64),
         ("datagrams.delivered", world.delivered as f64),
         ("datagrams.dropped", world.dropped as f64),
-    ])
+    ]);
+    if let Some(Teams { count, uneven, moves, upload }) = totals.teams {
+        figures.extend([
+            ("teams", count as f64),
+            ("teams.uneven", uneven),
+            ("teams.moves", moves as f64),
+            ("bridge.upload.max", upload),
+        ]);
+    }
+    figures
 }
 
 fn judge(expect: &Expect, figures: &BTreeMap<&'static str, f64>) -> Verdict {

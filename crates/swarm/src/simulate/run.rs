@@ -6,15 +6,19 @@ use super::{
     node::{Guard, Node, Role, Told},
     report::{Report, Totals},
     scenario::{ConductKind, Nat, Scenario, ScenarioError, SealKind},
+    teams::{Announces, Seeker, Teams, bridges},
 };
-use crate::native::{Peer, Seal, Splitter, Standby, peer, splitter};
+use crate::{
+    native::{Bridge, Peer, Seal, Splitter, Standby, peer, splitter},
+    tracker::{self, Tracker},
+};
 use levada_link::{
     Chance, World,
     world::{Access, HostId},
 };
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -29,8 +33,12 @@ pub struct Simulation {
     cast: Vec<Session>,
     kinds: Arc<[Nat]>,
     guard: Option<Arc<Guard>>,
-    /// The host of the first peer: before it are the splitter and, where one is, who stands by.
+    /// The host of the first peer: before it are the splitter and, where they are, who stands by, the tracker and bridges.
     first: u32,
+    tracker: Option<HostId>,
+    /// What each had sent when measuring began.
+    bridges: Vec<(HostId, u64)>,
+    moves: u64,
     access: Vec<Access>,
     agenda: BinaryHeap<Reverse<(u64, u64, Act)>>,
     noted: u64,
@@ -62,7 +70,11 @@ impl Simulation {
     pub fn new(start: Instant, scenario: Scenario) -> Result<Simulation, ScenarioError> {
         let cast = cast(&scenario);
         let group = |session: &Session| &scenario.peers[session.group];
-        let first = 1 + u32::from(scenario.team.standby);
+        let bridges = bridges(&scenario);
+        let before = 1 + u32::from(scenario.team.standby);
+        let tracker = (!bridges.is_empty()).then_some(HostId(before));
+        let first = before + u32::from(tracker.is_some()) + bridges.len() as u32;
+        let from = first - bridges.len() as u32;
         let mut kinds: Arc<[Nat]> = std::iter::repeat_n(Nat::None, first as usize)
             .chain(cast.iter().map(|session| group(session).nat))
             .collect();
@@ -85,6 +97,9 @@ impl Simulation {
         let mut simulation = Simulation {
             access: scenario.peers.iter().map(|peers| peers.link.access()).collect(),
             first,
+            tracker,
+            bridges: (from..first).map(|host| (HostId(host), 0)).collect(),
+            moves: 0,
             agenda: BinaryHeap::new(),
             noted: 0,
             chance: Chance::new(scenario.seed, 99),
@@ -99,12 +114,12 @@ impl Simulation {
             guard,
             scenario,
         };
-        simulation.open(start)?;
+        simulation.open(start, &bridges)?;
         Ok(simulation)
     }
 
     /// Brings the splitter, and notes what is sure to happen.
-    fn open(&mut self, start: Instant) -> Result<(), ScenarioError> {
+    fn open(&mut self, start: Instant, bridges: &[(usize, Duration)]) -> Result<(), ScenarioError> {
         let team = &self.scenario.team;
         let seal = match team.seal {
             SealKind::Ed25519 => Seal::ed25519(&[5; 32]),
@@ -120,14 +135,16 @@ impl Simulation {
         };
         let standby =
             team.standby.then(|| Standby::new(start, config(HEIR), SOURCE.address(), self.scenario.seed));
-        let config = config(SOURCE);
-        let splitter = Role::Splitter(Box::new(Splitter::new(start, config)));
-        let node = Node::new(splitter, SOURCE, &self.kinds, self.guard.clone());
+        let dealt = config(SOURCE);
+        let splitter = Role::Splitter(Box::new(Splitter::new(start, dealt.clone())));
+        let mut node = Node::new(splitter, SOURCE, &self.kinds, self.guard.clone());
+        node.announces = self.announces(start, 0);
         self.world.add(node, &team.link.access())?;
         if let Some(standby) = standby {
             let node = Node::new(Role::Standby(Box::new(standby)), HEIR, &self.kinds, self.guard.clone());
             self.world.add(node, &team.link.access())?;
         }
+        self.open_teams(start, &dealt, bridges)?;
         self.note(nanos(self.scenario.settle), Act::Settle);
         self.note(SECOND, Act::Second);
         self.note(0, Act::Feed(0));
@@ -138,6 +155,52 @@ impl Simulation {
             self.note(nanos(self.scenario.event[at].at), Act::Event(at as u32));
         }
         Ok(())
+    }
+
+    /// Brings the tracker, and the bridges that will come.
+    fn open_teams(
+        &mut self,
+        start: Instant,
+        dealt: &splitter::Config,
+        bridges: &[(usize, Duration)],
+    ) -> Result<(), ScenarioError> {
+        let Some(tracker) = self.tracker else { return Ok(()) };
+        let role = Role::Tracker(Box::new(Tracker::new(start, [7; 32], None)));
+        let node = Node::new(role, tracker, &self.kinds, self.guard.clone());
+        self.world.add(node, &Access::default())?;
+        for (number, (group, after)) in (1u8..).zip(bridges) {
+            let kind = &self.scenario.bridge[*group];
+            let access = kind.link.access();
+            let at = HostId(tracker.0 + u32::from(number));
+            let seal = match self.scenario.team.seal {
+                SealKind::Ed25519 => Seal::ed25519(&[number.wrapping_add(100); 32]),
+                SealKind::StandIn => Seal::StandIn,
+            };
+            let secret = [number.wrapping_add(10); 32];
+            let deals = splitter::Config { here: at.address(), seal, secret, ..dealt.clone() };
+            let member = peer::Config { slots: kind.slots, ..self.peer_config() };
+            let (begins, seed) = (start + *after, self.scenario.seed << 32 | u64::from(u32::MAX - at.0));
+            let bridge = Bridge::new(begins, member, deals, seed);
+            let mut node = Node::new(Role::Bridge(Box::new(bridge)), at, &self.kinds, self.guard.clone());
+            node.announces = self.announces(begins, number.into());
+            self.world.add(node, &access)?;
+        }
+        Ok(())
+    }
+
+    fn announces(&self, start: Instant, number: u64) -> Option<Box<Announces>> {
+        let seed = self.scenario.seed << 8 | number;
+        let announces =
+            |at: HostId| Box::new(Announces::new(start, at.address(), self.scenario.team.most, seed));
+        self.tracker.map(announces)
+    }
+
+    fn peer_config(&self) -> peer::Config {
+        peer::Config {
+            patience: self.scenario.team.patience,
+            kept: (self.scenario.stream.chunks * KEPT).clamp(64.0, 4_096.0) as usize,
+            ..peer::Config::new(SOURCE.address())
+        }
     }
 
     /// Lets it go on for a second of its own time, or to the end; how much has passed, and nothing once it is over.
@@ -175,10 +238,31 @@ impl Simulation {
         let totals = Totals {
             hash: self.world.trace_hash(),
             world: self.world.stats(),
+            teams: self.tracker.is_some().then(|| self.teams()),
             passed_on: self.guard.map_or(0, |guard| guard.passed_on.load(Ordering::Relaxed)),
             ..self.totals
         };
         Report::new(&self.scenario, self.book, totals)
+    }
+
+    fn teams(&self) -> Teams {
+        let mut sizes = BTreeMap::new();
+        let peers = self.world.hosts().filter_map(|(_, node)| match &node.role {
+            Role::Peer(peer) => Some(peer.splitter()),
+            _ => None,
+        });
+        peers.for_each(|at| *sizes.entry(at).or_default() += 1);
+        let fed = self.totals.source.fed_bytes.saturating_sub(self.totals.settled.1).max(1);
+        let sent = |(at, before): &(HostId, u64)| self.bridge_sent(*at).saturating_sub(*before);
+        let most = self.bridges.iter().map(sent).max().unwrap_or(0);
+        Teams::of(&sizes, self.moves, most as f64 / fed as f64)
+    }
+
+    fn bridge_sent(&self, at: HostId) -> u64 {
+        match self.world.machine(at).map(|node| &node.role) {
+            Some(Role::Bridge(bridge)) => bridge.stats().sent_bytes,
+            _ => 0,
+        }
     }
 
     fn note(&mut self, at: u64, act: Act) {
@@ -187,14 +271,15 @@ impl Simulation {
     }
 
     fn let_go_on(&mut self, until: u64) {
-        let Simulation { world, book, .. } = self;
+        let Simulation { world, book, moves, .. } = self;
         let first = self.first as usize;
         world.run(Duration::from_nanos(until), |now, host, told| {
             let (now, seat) = (nanos(now), (host.0 as usize).wrapping_sub(first));
             match told {
                 Told::Peer(peer::Event::Play(number, data)) => book.played(now, seat, number, &data),
                 Told::Peer(peer::Event::Lost(number)) => book.lost(seat, number),
-                Told::Peer(_) | Told::Splitter => {}
+                Told::Tracker(tracker::Event::Moved { peers, .. }) => *moves += u64::from(peers),
+                Told::Peer(_) | Told::Splitter | Told::Tracker(_) => {}
             }
         });
     }
@@ -233,17 +318,14 @@ impl Simulation {
         let session = self.cast[at as usize];
         let peers = &self.scenario.peers[session.group];
         let (upload, slots) = peers.upload(&self.scenario.stream);
-        let config = peer::Config {
-            slots,
-            upload,
-            patience: self.scenario.team.patience,
-            kept: (self.scenario.stream.chunks * KEPT).clamp(64.0, 4_096.0) as usize,
-            conduct: peers.conduct.into(),
-            ..peer::Config::new(SOURCE.address())
-        };
+        let config = peer::Config { slots, upload, conduct: peers.conduct.into(), ..self.peer_config() };
         let host = self.host(at);
-        let peer = Peer::new(self.world.instant(), config, self.scenario.seed << 32 | u64::from(at));
-        let node = Node::new(Role::Peer(Box::new(peer)), host, &self.kinds, self.guard.clone());
+        let (now_there, seed) = (self.world.instant(), self.scenario.seed << 32 | u64::from(at));
+        let role = match self.tracker {
+            None => Role::Peer(Box::new(Peer::new(now_there, config, seed))),
+            Some(tracker) => Role::Seeker(Box::new(Seeker::new(now_there, tracker.address(), config, seed))),
+        };
+        let node = Node::new(role, host, &self.kinds, self.guard.clone());
         let honest = peers.conduct == ConductKind::Honest;
         // The link was looked at when the scenario was read.
         let _host = self.world.add(node, &self.access[session.group]);
@@ -283,6 +365,9 @@ impl Simulation {
                 _ => self.totals.source,
             };
         }
+        if let Some((dies, _)) = event.bridge_dies.and_then(|at| self.bridges.get(at.checked_sub(1)?)) {
+            self.world.remove(*dies);
+        }
         let Some(share) = event.vanish else { return };
         let there: Vec<_> =
             self.world.hosts().map(|(host, _)| host.0).filter(|host| *host >= self.first).collect();
@@ -297,6 +382,8 @@ impl Simulation {
     /// From now on it is measured.
     fn settle(&mut self) {
         self.totals.settled = self.source_now();
+        let sent: Vec<_> = self.bridges.iter().map(|(at, _)| self.bridge_sent(*at)).collect();
+        self.bridges.iter_mut().zip(sent).for_each(|((_, before), sent)| *before = sent);
         let Simulation { world, book, first, .. } = self;
         for (seat, known) in book.stays.iter_mut().enumerate() {
             if let Some(Role::Peer(peer)) = world.machine(HostId(seat as u32 + *first)).map(|node| &node.role)
@@ -347,8 +434,10 @@ impl Simulation {
 
     /// A peer leaves, or all is over: what it did goes into the account.
     fn settle_accounts(&mut self, now: u64, at: u32) {
-        let Some(Role::Peer(peer)) = self.world.machine(self.host(at)).map(|node| &node.role) else {
-            return;
+        let peer = match self.world.machine(self.host(at)).map(|node| &node.role) {
+            Some(Role::Peer(peer)) => peer,
+            Some(Role::Seeker(_)) => return self.book.close(now, at as usize),
+            _ => return,
         };
         let stats = peer.stats();
         self.totals.add(&stats);

@@ -56,6 +56,9 @@ pub struct Scenario {
     /// How long the ways between hosts are, beside their links.
     #[serde(default)]
     pub latency: Latency,
+    /// Further teams of the channel, each fed by a member of the first; with them there is a tracker, whom peers ask.
+    #[serde(default)]
+    pub bridge: Vec<Bridges>,
     /// Groups of peers that are alike.
     pub peers: Vec<Peers>,
     /// What happens and when.
@@ -102,6 +105,26 @@ pub struct Team {
     pub fec: Percent,
     /// Whether another splitter stands by, on a link like that and with the same source.
     pub standby: bool,
+    /// The most peers that a tracker sends to one team; a thousand.
+    pub most: u32,
+}
+
+/// Bridges that are alike.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridges {
+    /// How many; one.
+    #[serde(default = "one_bridge")]
+    pub count: u32,
+    /// Their links.
+    #[serde(default)]
+    pub link: Profile,
+    /// How many times one stripe each uploads in the team that it is a member of; eight.
+    #[serde(default = "bridge_slots")]
+    pub slots: u16,
+    /// When they come.
+    #[serde(default)]
+    pub join: Join,
 }
 
 /// What chunks and tickets are signed with.
@@ -250,6 +273,9 @@ pub struct Event {
     /// Whether the splitter dies.
     #[serde(default)]
     pub splitter_dies: bool,
+    /// Which bridge dies, counted from one.
+    #[serde(default)]
+    pub bridge_dies: Option<usize>,
 }
 
 /// What is expected of a figure.
@@ -325,6 +351,7 @@ impl Scenario {
             (!(8..=1_200).contains(&self.stream.bytes), "stream.bytes is not in 8 to 1200"),
             (!(1..=64).contains(&self.team.stripes), "team.stripes is not in 1 to 64"),
             (peers > 4_000_000, "more than four million peers"),
+            (self.bridge.iter().any(|bridge| bridge.count > 10_000), "more than ten thousand bridges"),
             (self.latency.spread > self.latency.mean, "latency.spread is more than latency.mean"),
         ];
         match wrong.iter().find(|(wrong, _)| *wrong) {
@@ -384,6 +411,7 @@ impl Default for Team {
             link: Profile::default(),
             fec: Percent::ZERO,
             standby: false,
+            most: 1_000,
         }
     }
 }
@@ -446,6 +474,14 @@ fn one() -> u64 {
 
 fn late() -> Duration {
     Duration::from_millis(1_500)
+}
+
+fn one_bridge() -> u32 {
+    1
+}
+
+fn bridge_slots() -> u16 {
+    8
 }
 
 fn exponential() -> f64 {
