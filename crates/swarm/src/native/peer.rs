@@ -591,8 +591,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 const LONG_AGAIN: Duration = Duration::from_secs(2);
 /// A stream from which nothing came for so long has another splitter.
 const FORGOTTEN: Duration = Duration::from_secs(3);
-/// Where nothing at all came for so long the stream pauses.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Where nothing at all came for so long the stream pauses; groups of slow ones are nearly as long.
+const PAUSE: Duration = Duration::from_millis(450);
 const MOST_HOPS: u8 = 64;
 const MOST_GAP: usize = 64;
 const SPARE_SLOTS: usize = 4;

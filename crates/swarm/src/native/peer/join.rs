@@ -1,8 +1,8 @@
 //! JOIN_TEAM: hello, cookie, join, and what the splitter says to it.
 
 use super::{
-    AGAIN, Encrypt, Event, Head, LONG_AGAIN, LONGEST_HEAD, Missing, Peer, Phase, Playout, Proofs, Rebuild,
-    Stripe,
+    AGAIN, Encrypt, Event, Head, LONG_AGAIN, LONGEST_HEAD, MOST_GAP, Missing, Peer, Phase, Playout, Proofs,
+    Rebuild, Stripe,
 };
 use crate::native::{
     home::is_private,
@@ -119,10 +119,19 @@ impl Peer {
         self.out.push_back(Output::Event(Event::Joined));
         self.prove(now);
         self.offer(now);
+        self.miss_what_is_on_its_way(now);
         if !self.head.told && head > 0 {
             self.head = Head { wanted: head, ..Head::default() };
             self.want_head(now);
         }
+    }
+
+    /// What was on its way to it in another team of the channel will not come from there any more: asked for as soon as there
+    /// are parents.
+    fn miss_what_is_on_its_way(&mut self, now: Instant) {
+        let Some(next) = self.playout.next() else { return };
+        let gone = (next..self.highest).filter(|number| !self.playout.has(*number)).take(MOST_GAP);
+        gone.for_each(|number| self.missing.note(now + AGAIN, number));
     }
 
     /// The splitter is another than before: nothing of the old stream belongs to its own.

@@ -50,7 +50,7 @@ impl Peer {
     /// Where it knocks next: in turn at the splitter's, and where it knows who stands by for that one, there; there first
     /// where a bridge gave no sign of life.
     pub(super) fn door(&self, tries: u32) -> SocketAddr {
-        let turn = tries + u32::from(self.probe.is_some());
+        let turn = tries + u32::from(self.probe.is_some_and(|probe| !probe.answered));
         self.standby.filter(|_| turn.is_multiple_of(2)).unwrap_or(self.config.splitter)
     }
 
@@ -103,7 +103,7 @@ pub(super) struct Probe {
 }
 
 /// Nothing came for so long: then a bridge is asked whether it lives, at every tick.
-const DOUBTS: Duration = Duration::from_millis(500);
+const DOUBTS: Duration = Duration::from_millis(600);
 /// So long it has to answer.
 const BELIEVES: Duration = Duration::from_millis(350);
 /// In seconds.

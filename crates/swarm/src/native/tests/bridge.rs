@@ -41,7 +41,7 @@ impl Team {
             );
             assert!(played.iter().all(|(number, data)| data[..8] == number.to_be_bytes()), "{peer:?}");
             let last = played.last().unwrap().0;
-            assert!(last + 60 > self.fed, "{peer:?} is at {last} of {}", self.fed);
+            assert!(last + 80 > self.fed, "{peer:?} is at {last} of {}", self.fed);
             assert_eq!(self.peer(*peer).forged, 0);
         }
     }
@@ -144,12 +144,8 @@ fn a_bridge_whose_parents_die_is_fed_by_others() {
 fn a_bridge_follows_the_one_that_takes_over_from_its_splitter() {
     let (mut team, bridge, _, second) = two_teams("rate=20mbit delay=15ms", 8);
     let at = HostId(team.world.hosts().count() as u32);
-    let standby = Standby::new(
-        team.world.instant(),
-        splitter::Config::new(at.address(), ed25519(), [4; 32]),
-        HostId(0).address(),
-        5,
-    );
+    let standby =
+        Standby::new(team.world.instant(), config(at.address(), ed25519(), [4; 32]), HostId(0).address(), 5);
     team.heir = Some(team.world.add(Node::Standby(Box::new(standby)), &team.access).unwrap());
     team.play(3 * S);
     team.world.remove(HostId(0));
@@ -171,7 +167,7 @@ fn a_bridge_of_a_splitter_that_begins_anew_begins_anew_as_well() {
     team.play(3 * S);
     let now = team.world.instant();
     if let Some(node) = team.world.machine_mut(HostId(0)) {
-        let config = splitter::Config::new(HostId(0).address(), Seal::ed25519(&[6; 32]), [4; 32]);
+        let config = config(HostId(0).address(), Seal::ed25519(&[6; 32]), [4; 32]);
         let mut splitter = Splitter::new(now, config);
         splitter.set_head(Bytes::from_static(&[3; 2_000]));
         *node = Node::Splitter(Box::new(splitter));
@@ -181,7 +177,9 @@ fn a_bridge_of_a_splitter_that_begins_anew_begins_anew_as_well() {
     assert!(second.iter().all(|peer| team.played.get(peer).is_some_and(|played| played.len() > 200)));
     let late = team.join_at(bridge, |config| config);
     team.play(S);
-    assert_eq!((team.heads[&late].len(), team.at_bridge(bridge).stats().peers), (2_000, 5));
+    assert_eq!(team.heads[&late].len(), 2_000);
+    // Some went to the splitter itself while the bridge had nothing for them.
+    assert_eq!(team.splitter().peers + team.at_bridge(bridge).stats().peers, 10);
 }
 
 #[test]
@@ -201,7 +199,7 @@ fn newcomers_at_a_bridge_get_the_head_that_the_stream_has_by_now() {
 fn a_private_teams_bridge_needs_its_token_and_so_do_those_at_its_door() {
     let mut team = Team::over("rate=20mbit delay=5ms", ed25519());
     let now = team.world.instant();
-    let config = splitter::Config::new(HostId(0).address(), ed25519(), [3; 32]);
+    let config = config(HostId(0).address(), ed25519(), [3; 32]);
     let config = splitter::Config { pass: Some(Pass::of("tea")), ..config };
     *team.world.machine_mut(HostId(0)).unwrap() = Node::Splitter(Box::new(Splitter::new(now, config)));
     let with = |token: &'static str| {
@@ -260,6 +258,7 @@ fn a_welcome_to_a_bridges_team_is_no_longer_than_what_it_answers() {
     let (nonce, time, stripes, head, entry, skills) = (1, 3, 8, 9, 7, 1);
     let welcome =
         Message::Welcome { nonce, you, time, key, stripes, head, entry, skills, salt, channel }.write();
-    let join = Message::Join { nonce, cookie: [0; 16], slots: 9, skills: 0, proof: [0; 16], near: None }.write();
+    let join =
+        Message::Join { nonce, cookie: [0; 16], slots: 9, skills: 0, proof: [0; 16], near: None }.write();
     assert!(welcome.len() <= join.len(), "{} to {}", welcome.len(), join.len());
 }
