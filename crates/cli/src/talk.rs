@@ -179,6 +179,7 @@ impl Talk {
             pictures.iter_mut().for_each(|pictures| pictures.turn(position));
             true
         };
+        hurry(&self, console);
         let desk = drive(call, desk, socket, time, stop, each, |_| (), tell)?;
         feedback.end();
         pictures.map_or(Ok(()), |pictures| pictures.finish(position))?;
@@ -232,6 +233,15 @@ fn find(said: &str, port: u16) -> Result<SocketAddr> {
     // the seminar's programs listen on IPv4 alone
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
     first.copied().with_context(|| format!("{said} has no address"))
+}
+
+/// Lets this thread, and those that it starts, be punctual, and says how much so where statistics are shown.
+fn hurry(talk: &Talk, console: Console) {
+    let urgency = levada_device::hurry();
+    tracing::debug!(%urgency, "scheduling of sound");
+    if talk.seminar.show_stats {
+        console.say(format!("scheduling of sound: {urgency}"));
+    }
 }
 
 /// Drives a call until it ends, its time is over, somebody stops it, or `each`, which is called all the time, says no; then `farewell` may

@@ -2,7 +2,7 @@
 //!
 //! A [`Source`] gives blocks of interleaved 16-bit sound, a [`Sink`] takes them. Files, tones and pipes have no clock of their
 //! own and give or take a block whenever they are asked; sound cards do, behind one lock-free ring each.
-#![deny(unsafe_code)] // but for what talks to cameras: camera/kernel.rs
+#![deny(unsafe_code)] // but for what talks to cameras and to the scheduler: camera/kernel.rs, urgent.rs
 
 #[cfg(target_os = "linux")]
 pub mod camera;
@@ -16,6 +16,7 @@ pub mod pulse;
 mod sink;
 mod source;
 mod tone;
+mod urgent;
 mod wave;
 
 pub use file::File;
@@ -24,6 +25,7 @@ pub use pipe::Pipe;
 pub use sink::Sink;
 pub use source::Source;
 pub use tone::Tone;
+pub use urgent::{Urgency, hurry};
 pub use wave::Wave;
 
 /// The form of sound at a device's door: interleaved 16-bit samples.

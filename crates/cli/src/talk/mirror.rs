@@ -44,6 +44,7 @@ pub fn echo(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
     let there = far.local_addr()?;
     let mut config = options.config(rendition, ours(None)?);
     config.secure.peer = None;
+    super::hurry(talk, console);
     let echo = Echo { heard: vec![0; 2 * rendition.rate as usize].into() };
     let call = NativeCall::new(config, keyring::chance()?).context("no such rendition")?;
     let _far = spawn(Driver::new(Paced::new(call, echo), far), |_| ())?;
@@ -182,6 +183,7 @@ pub fn measure(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
         NativeCall::new(options.config(rendition, ours(Some(peer))?), keyring::chance()?)
             .context("no such rendition")
     };
+    super::hurry(talk, console);
     let _far = spawn(Driver::new(Paced::new(make(here)?, ear), far), |_| ())?;
     let _near = spawn(Driver::new(Paced::new(make(there)?, mouth), near), |_| ())?;
     console.say("clicks are said and listened for …");

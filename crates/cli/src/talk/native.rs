@@ -184,6 +184,7 @@ pub fn call(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
         console.say(format!("this end's key is {key}"));
     }
     let video = Video::begin(&talk.video, console)?;
+    super::hurry(talk, console);
     let desk = talk_on(call, desk, socket, (time, peer), stop, &mut screen, video)?;
     screen.end();
     desk.finish()

@@ -99,6 +99,7 @@ pub fn join(talk: &Talk, console: Console, stop: &AtomicBool) -> Result<()> {
         }
         end.is_none()
     };
+    super::hurry(talk, console);
     let desk = drive(member, desk, socket, time, stop, each, Member::leave, |_, _, _| ())?;
     if let Some((code, why)) = end {
         return Err(exit::Exit(code, why).into());
