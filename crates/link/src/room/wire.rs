@@ -27,8 +27,8 @@ pub use roster::{Mode, Participant, Roster};
 
 /// Participants of a room at most; they are numbered from 1.
 pub const PARTICIPANTS: usize = 16;
-/// The version of all this.
-pub const VERSION: u8 = 1;
+/// The version of all this, and of the sound that is sealed in it: 2 since the codec's third bitstream.
+pub const VERSION: u8 = 2;
 /// Bytes of a join.
 pub const JOIN: usize = 900;
 /// Bytes of a cookie; zeros are none.
