@@ -4,7 +4,7 @@ mod datagrams;
 mod hls;
 mod rtmp;
 mod sink;
-mod team;
+pub mod team;
 
 use crate::{
     exit::Exit,

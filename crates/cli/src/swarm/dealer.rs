@@ -7,7 +7,8 @@ use levada_link::{
     quic::{self, Identity, Quic},
 };
 use levada_swarm::{
-    native, splitter,
+    native::{self, wire::Refusal},
+    splitter,
     tracker::{Announcer, Refused, wire::Team},
 };
 use serde::Serialize;
@@ -43,6 +44,8 @@ enum Kind {
     Native(Box<Quic<native::Splitter>>),
     /// On that one, for when another dies.
     Standby(Box<Quic<native::Standby>>),
+    /// On that one, with the stream of another team.
+    Bridge(Box<Quic<native::Bridge>>),
 }
 
 /// What a native splitter needs.
@@ -52,6 +55,8 @@ pub struct Native {
     pub secret: [u8; 32],
     /// For which splitter it stands by.
     pub standby_of: Option<SocketAddr>,
+    /// Whose stream it carries to another team.
+    pub bridge: Option<Upstream>,
     /// What its members must have, where the team is private.
     pub pass: Option<native::Pass>,
     /// Whose reports of loss are believed.
@@ -70,6 +75,17 @@ pub struct Native {
     pub fec: Percent,
 }
 
+/// The team that a bridge is a member of.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    /// Its splitter.
+    pub splitter: SocketAddr,
+    /// The channel's key, where it is known.
+    pub key: Option<native::Key>,
+    /// How many times one stripe the bridge uploads there.
+    pub slots: u16,
+}
+
 /// What happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -83,6 +99,12 @@ pub enum Told {
     TookOver(usize),
     /// The tracker does not take its announcements.
     NotAnnounced(Refused),
+    /// A bridge is in the team whose stream it carries.
+    Inside,
+    /// The splitter there is dead, and this one goes on.
+    Above(SocketAddr),
+    /// It is not let in there.
+    NotLetIn(Refusal),
     /// The splitter for which this one would stand by speaks another version of the wire.
     OtherVersion(u8),
 }
@@ -109,6 +131,9 @@ pub enum Stats {
         /// Of one that stands by: how many members the other's team has.
         #[serde(skip_serializing_if = "Option::is_none")]
         follows: Option<usize>,
+        /// Of a bridge: how it goes for it in the team whose stream it carries.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bridge: Option<Box<native::peer::Stats>>,
         /// What its connections do, where the team encrypts.
         #[serde(skip_serializing_if = "Option::is_none")]
         quic: Option<quic::Stats>,
@@ -130,6 +155,7 @@ impl Dealer {
         let Native {
             secret,
             standby_of,
+            bridge,
             pass,
             monitors,
             announced,
@@ -153,6 +179,15 @@ impl Dealer {
             ..defaults
         };
         let now = Instant::now();
+        if let Some(Upstream { splitter, key, slots }) = bridge {
+            let encrypt =
+                if encrypts { native::peer::Encrypt::Always } else { native::peer::Encrypt::AsTheTeam };
+            let member = native::peer::Config::new(splitter);
+            let member = native::peer::Config { key, slots, pass, encrypt, kept: KEPT, ..member };
+            let bridge = native::Bridge::new(now, member, config, u64::from_le_bytes(random()?));
+            let kind = Kind::Bridge(Box::new(Quic::new(bridge, identity, None)));
+            return Ok(Dealer { kind, early: None, announced, complains: None });
+        }
         let Some(primary) = standby_of else {
             let kind = Kind::Native(Box::new(Quic::new(native::Splitter::new(now, config), identity, None)));
             return Ok(Dealer { kind, early: Some(Vec::new()), announced, complains: None });
@@ -165,6 +200,9 @@ impl Dealer {
     /// Takes a piece of the stream, or its head.
     pub fn take(&mut self, now: Instant, piece: Piece) {
         let is_head = matches!(piece, Piece::Head(_));
+        if let Kind::Bridge(_) = self.kind {
+            return;
+        }
         match (&mut self.kind, piece) {
             (Kind::Old(_, splitter), Piece::Head(head)) => splitter.set_head(head.into()),
             (Kind::Old(_, splitter), Piece::Bytes { bytes, .. }) => splitter.feed(now, &bytes),
@@ -176,6 +214,7 @@ impl Dealer {
             (Kind::Standby(quic), Piece::Bytes { bytes, entry }) => {
                 quic.machine_mut().feed(now, entry, &bytes)
             }
+            (Kind::Bridge(_), _) => {}
         }
         if is_head {
             // Now newcomers can be told all of it.
@@ -192,7 +231,23 @@ impl Dealer {
             }
             Kind::Native(quic) => {
                 let (splitter, members) = (quic.machine().stats(), quic.machine().members());
-                Stats::Native { splitter, members, follows: None, quic: connected(quic.stats()) }
+                Stats::Native {
+                    splitter,
+                    members,
+                    follows: None,
+                    bridge: None,
+                    quic: connected(quic.stats()),
+                }
+            }
+            Kind::Bridge(quic) => {
+                let bridge = quic.machine();
+                Stats::Native {
+                    splitter: bridge.stats(),
+                    members: bridge.members(),
+                    follows: None,
+                    bridge: Some(Box::new(bridge.peer().stats())),
+                    quic: connected(quic.stats()),
+                }
             }
             Kind::Standby(quic) => {
                 let standby = quic.machine();
@@ -200,6 +255,7 @@ impl Dealer {
                     splitter: standby.stats(),
                     members: standby.members(),
                     follows: (!standby.leads()).then(|| standby.follows()),
+                    bridge: None,
                     quic: connected(quic.stats()),
                 }
             }
@@ -212,6 +268,7 @@ impl Dealer {
             Kind::Old(..) => None,
             Kind::Native(quic) => Some(quic.machine_mut()),
             Kind::Standby(quic) => Some(quic.machine_mut().splitter_mut()),
+            Kind::Bridge(quic) => Some(quic.machine_mut().splitter_mut()),
         }
     }
 
@@ -226,6 +283,10 @@ impl Dealer {
             Kind::Standby(quic) => {
                 let standby = quic.machine();
                 (Wire::Native, standby.splitter().key().to_bytes(), standby.stats().peers)
+            }
+            Kind::Bridge(quic) => {
+                let splitter = quic.machine().splitter();
+                (Wire::Native, splitter.channel_key().to_bytes(), splitter.stats().peers)
             }
         };
         let (channel, most) = (announced.channel.clone(), announced.most);
@@ -288,6 +349,7 @@ impl Machine for Dealer {
             Kind::Old(_, splitter) => splitter.handle(now, input),
             Kind::Native(splitter) => splitter.handle(now, input),
             Kind::Standby(standby) => standby.handle(now, input),
+            Kind::Bridge(bridge) => bridge.handle(now, input),
         }
     }
 
@@ -307,6 +369,7 @@ impl Machine for Dealer {
             Kind::Old(_, splitter) => as_told(splitter.poll(now), Told::Peer),
             Kind::Native(splitter) => as_told(splitter.poll(now), told),
             Kind::Standby(standby) => as_told(standby.poll(now), told),
+            Kind::Bridge(bridge) => as_told(bridge.poll(now), told_of_bridge),
         };
         match (output, &self.announced) {
             (Output::Wait(until), Some(announced)) if self.kind.deals() => {
@@ -321,7 +384,11 @@ impl Machine for Dealer {
 impl Kind {
     /// Whether it has the team, or would have one.
     fn deals(&self) -> bool {
-        !matches!(self, Kind::Standby(standby) if !standby.machine().leads())
+        match self {
+            Kind::Old(..) | Kind::Native(_) => true,
+            Kind::Standby(standby) => standby.machine().leads(),
+            Kind::Bridge(bridge) => bridge.machine().is_open(),
+        }
     }
 }
 
@@ -346,11 +413,23 @@ fn told(event: native::splitter::Event) -> Told {
     }
 }
 
+fn told_of_bridge(event: native::bridge::Event) -> Told {
+    use native::bridge::Event;
+    match event {
+        Event::Team(event) => told(event),
+        Event::Joined => Told::Inside,
+        Event::TakenOver(by) => Told::Above(by),
+        Event::Refused(why) => Told::NotLetIn(why),
+    }
+}
+
 /// What connections do, where there are some.
 fn connected(stats: quic::Stats) -> Option<quic::Stats> {
     (stats.connected > 0).then_some(stats)
 }
 
 const MOST_EARLY: usize = 256;
+/// Chunks that a bridge keeps for its neighbours in the other team, as any member does.
+const KEPT: usize = 2_048;
 /// A splitter that is reached by many addresses does not know what its peers call it.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

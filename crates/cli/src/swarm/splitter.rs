@@ -1,18 +1,21 @@
 //! `levada swarm splitter`: follows a stream and deals it to a team.
 
 use super::{
-    dealer::{Announced, Dealer, Native, Stats, Told},
+    dealer::{Announced, Dealer, Native, Stats, Told, Upstream},
     heads::Heads,
     member::random,
     place,
+    stay::{Way, not_let_in},
     token::Token,
     told,
+    tracker::Found,
     view::{Eye, Screen, no_view},
     wire::{Transport, Wire},
 };
 use crate::{
     exit::{Exit, USAGE},
     output::Console,
+    pull::team as pull,
     run,
     talk::keyring,
 };
@@ -22,7 +25,11 @@ use levada_link::{
     drive_tokio::{Driver, Remote},
 };
 use levada_serve::client::{Client, Received, Receiver, backoff::Backoff, http::Patience};
-use levada_swarm::{native::Key, splitter, tracker::Announcer};
+use levada_swarm::{
+    native::{Key, wire::Refusal},
+    splitter,
+    tracker::Announcer,
+};
 use levada_talk::secure::PublicKey;
 use serde::Serialize;
 use std::{
@@ -37,7 +44,8 @@ use url::Url;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Splitter {
-    /// The stream
+    /// The stream; or another team of a channel, p2psp://HOST:PORT of its splitter or p2psp://HOST:PORT/CHANNEL of a tracker:
+    /// this one is a member there then, and its own team gets the same chunks without asking the source for anything
     #[arg(long, value_name = "URL")]
     source: Url,
     /// Port for joining (TCP) and for chunks (UDP)
@@ -46,9 +54,10 @@ pub struct Splitter {
     /// Address to be reached at; default every one of this machine, of both families on the native wire
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<IpAddr>,
-    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones, or native
-    #[arg(long, default_value = "a")]
-    wire: Wire,
+    /// What the team speaks: a as the Python peers of 2018, b as the C++ ones, or native; default native where the source is a
+    /// team, else a
+    #[arg(long)]
+    wire: Option<Wire>,
     /// How datagrams travel: plain, signed but for all to read, or encrypted by quic; native wire only
     #[arg(long, value_enum, default_value_t = Transport::Plain)]
     transport: Transport,
@@ -62,6 +71,9 @@ pub struct Splitter {
     /// as 10%, at most 60%; native wire only, default none
     #[arg(long, value_name = "SHARE", default_value = "0%")]
     fec: Percent,
+    /// How much is passed on to members of the team that is the source, in eighths of the stream; default 8
+    #[arg(long, value_name = "EIGHTHS")]
+    slots: Option<u16>,
     /// Bytes a chunk, on the old wires
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=1400))]
     chunk_size: u16,
@@ -126,11 +138,16 @@ impl Splitter {
     /// # Errors
     /// When the port cannot be had, or the source is no stream.
     pub async fn run(self, console: Console) -> Result<()> {
-        let sockets = place::splitter(self.wire, self.listen, self.port).await;
+        let sockets = place::splitter(self.wire(), self.listen, self.port).await;
         let sockets = sockets.with_context(|| format!("cannot listen on port {}", self.port))?;
-        let driver = Driver::new(self.dealer()?, sockets);
+        let upstream = tokio::select! {
+            upstream = self.upstream() => upstream?,
+            () = run::stopped() => return Ok(()),
+            () = run::after(self.lasts) => return Ok(()),
+        };
+        let driver = Driver::new(self.dealer(upstream)?, sockets);
         let (address, remote) = (driver.local_addr()?, driver.remote());
-        let first = Status { here: Some(address), wire: self.wire.name(), ..Status::default() };
+        let first = Status { here: Some(address), wire: self.wire().name(), ..Status::default() };
         let status = Arc::new(Mutex::new(first));
 
         let (left, mut gone) = tokio::sync::mpsc::channel(1);
@@ -138,39 +155,93 @@ impl Splitter {
         let console = if self.view { Console::new(true, false) } else { console };
         let client = Client::new(super::AGENT, Patience::default());
         let first = tokio::select! {
-            first = self.open(&client, console) => first?,
+            first = self.open(&client, console), if upstream.is_none() => Some(first?),
+            () = async {}, if upstream.is_some() => None,
             () = run::stopped() => return Ok(()),
             () = run::after(self.lasts) => return Ok(()),
         };
         match &self.standby_of {
             Some(other) => console.say(format!("asking {other} to stand by for it on {address}")),
             None => {
-                console.say(format!("splitting {} on {address} (wire {})", self.source, self.wire.name()))
+                console.say(format!("splitting {} on {address} (wire {})", self.source, self.wire().name()))
             }
         }
-        let feeding = self.feed(&client, first, remote.clone(), status.clone(), console);
+        {
+            let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
+            (status.source, status.wire) = (self.source.to_string(), self.wire().name());
+        }
+        let feeding = async {
+            match first {
+                Some(first) => self.feed(&client, first, remote.clone(), status.clone(), console).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (refuses, mut is_refused) = tokio::sync::mpsc::channel(1);
+        let mut refused = None;
         let end = async {
             tokio::select! {
                 () = run::stopped() => {}
                 () = run::after(self.lasts) => {}
                 () = feeding => {}
-                () = watch(remote, status.clone(), console, screen.as_ref()) => {}
+                () = watch(remote.clone(), status.clone(), console, screen.as_ref()) => {}
+                why = is_refused.recv() => refused = why,
                 _ = gone.recv() => {}
             }
         };
-        let ended = driver.run(end, |event| self.tell(event, console)).await?;
+        let tell = |event| match event {
+            Told::NotLetIn(why) if why != Refusal::Full => drop(refuses.try_send(why)),
+            event => self.tell(event, console),
+        };
+        let ended = driver.run(end, tell).await?;
         drop(screen);
         let mut last = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
         last.stats = Some(ended.stats());
         console.clear();
         console.statistics(&last, false);
-        Ok(())
+        match refused.zip(upstream) {
+            Some((why, of)) => Err(not_let_in(of.splitter, why, self.token.pass()?.is_some())),
+            None => Ok(()),
+        }
+    }
+
+    fn wire(&self) -> Wire {
+        let default = if self.is_bridge() { Wire::Native } else { Wire::Old(levada_swarm::Wire::A) };
+        self.wire.unwrap_or(default)
+    }
+
+    /// Whether its source is another team.
+    fn is_bridge(&self) -> bool {
+        self.source.scheme() == "p2psp"
+    }
+
+    /// The team that is its source, where one is.
+    async fn upstream(&self) -> Result<Option<Upstream>> {
+        if !self.is_bridge() {
+            return Ok(None);
+        }
+        if self.wire() != Wire::Native || self.standby_of.is_some() {
+            let why = "a team is a source of the native wire alone, and of no splitter that stands by";
+            return Err(Exit(USAGE, why.into()).into());
+        }
+        if self.source.query().is_some() {
+            return Err(Exit(USAGE, "say the team's token as --token".into()).into());
+        }
+        let way = match pull::way(&self.source)? {
+            Way::Splitter(place, _) => Way::Splitter(place, Some(Wire::Native)),
+            way => way,
+        };
+        let Found { splitter, wire, key } = way.find(self.token.pass()?).await?;
+        if wire != Wire::Native {
+            let why = format!("the team of {splitter} does not speak the native wire");
+            return Err(Exit(USAGE, why).into());
+        }
+        Ok(Some(Upstream { splitter, key, slots: self.slots.unwrap_or(8) }))
     }
 
     /// The machine of the wire.
-    fn dealer(&self) -> Result<Dealer> {
+    fn dealer(&self, bridge: Option<Upstream>) -> Result<Dealer> {
         let announced = self.announced()?;
-        let Wire::Old(wire) = self.wire else {
+        let Wire::Old(wire) = self.wire() else {
             let standby_of = self.standby_of.as_deref().map(place::resolve).transpose()?;
             let secret = *keyring::identity(self.key.as_deref())?.bytes();
             let monitors = self.monitor_key.iter().map(|PublicKey(key)| {
@@ -180,6 +251,7 @@ impl Splitter {
             return Dealer::native(Native {
                 secret,
                 standby_of,
+                bridge,
                 pass,
                 monitors,
                 announced,
@@ -216,7 +288,7 @@ impl Splitter {
 
     /// Where peers of wire b get the head of the stream themselves.
     fn fetched_from(&self) -> Result<Option<(SocketAddr, String)>> {
-        if self.wire != Wire::Old(levada_swarm::Wire::B) {
+        if self.wire() != Wire::Old(levada_swarm::Wire::B) {
             return Ok(None);
         }
         let wrong = || Exit(USAGE, "peers of wire b fetch from a source that speaks plain HTTP".into());
@@ -261,9 +333,9 @@ impl Splitter {
             {
                 let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
                 (status.source, status.content_type) = (self.source.to_string(), content_type.clone());
-                status.wire = self.wire.name();
+                status.wire = self.wire().name();
             }
-            let mut heads = Heads::new(self.wire, &content_type, self.header_size);
+            let mut heads = Heads::new(self.wire(), &content_type, self.header_size);
             while let Ok(Some(received)) = receiver.next().await {
                 let Received::Bytes(bytes) = received else { continue };
                 let pieces = heads.push(&bytes);
@@ -314,4 +386,5 @@ Examples:
   levada swarm splitter --source http://127.0.0.1:8000/BBB.ogv --port 8001
   levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv --key team.key
   levada swarm splitter --wire native --source http://127.0.0.1:8000/BBB.ogv --key team.key --port 8002 --standby-of 127.0.0.1:8001
+  levada swarm splitter --source p2psp://127.0.0.1:8001 --port 8003    # another team of that channel
   levada swarm splitter --wire b --source http://127.0.0.1:8000/BBB.ogv";

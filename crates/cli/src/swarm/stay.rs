@@ -276,7 +276,7 @@ async fn hear(socket: tokio::net::UdpSocket, remote: Remote<Member>) {
 }
 
 /// Why somebody is not let in, and will not be; `said` where a token was.
-fn not_let_in(splitter: SocketAddr, why: Refusal, said: bool) -> anyhow::Error {
+pub(super) fn not_let_in(splitter: SocketAddr, why: Refusal, said: bool) -> anyhow::Error {
     match why {
         Refusal::Version(version) => other_version(&format!("the splitter at {splitter}"), version, VERSION),
         Refusal::Token | Refusal::WrongToken | Refusal::Full => {

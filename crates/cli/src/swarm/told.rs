@@ -5,7 +5,7 @@ use super::{
     token::{other_version, refusal},
 };
 use levada_swarm::{
-    native,
+    native::{self, wire::Refusal},
     splitter::Event,
     tracker::{Refused, wire},
 };
@@ -25,6 +25,10 @@ pub fn words(event: Told, standby_of: Option<&str>, private: bool) -> String {
         (Told::TookOver(peers), _) => {
             format!("the other splitter is dead: taking over its {peers} peers")
         }
+        (Told::Inside, _) => "in the team that is the source".into(),
+        (Told::Above(by), _) => format!("the splitter there is dead; {by} goes on"),
+        (Told::NotLetIn(Refusal::Full), _) => "the team there is full; trying again".into(),
+        (Told::NotLetIn(_), _) => "not let into the team that is the source".into(),
         (Told::NotAnnounced(Refused::Token), _) => refusal("the tracker", private).to_string(),
         (Told::NotAnnounced(Refused::Version(version)), _) => {
             other_version("the tracker", version, wire::VERSION).to_string()
