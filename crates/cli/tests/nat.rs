@@ -1,4 +1,5 @@
-//! Native teams behind NATs of every class, made with nftables in namespaces of this test's own.
+//! Native teams on networks made with nftables in namespaces of this test's own: behind NATs of every class, and where
+//! packets are lost.
 
 mod kit;
 
@@ -6,7 +7,10 @@ use anyhow::{Context, Result, ensure};
 use kit::{Program, eventually, netns, programs::Desk};
 use levada_lab::nat::rules;
 use levada_link::nat::Class;
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// A network of namespaces: a host in the open, and NATs with hosts behind each, `p0`, `p1`, … It ends with this.
 struct Net {
@@ -206,4 +210,59 @@ fn meet(nats: &[(Class, usize)], pairs: &[([usize; 2], &str)]) -> Result<(Net, V
         ensure!(lost.iter().all(|lost| *lost <= 15), "{:?} lost {lost:?}", team.hosts);
     }
     Ok((net, teams))
+}
+
+/// Parity and caps, with real programs: three peers and a splitter that deals parity, where 5 % of the datagrams are lost on
+/// their way. They rebuild what is lost, ffmpeg decodes without a warning, and by the kernel's count one of them never sends
+/// more than it said.
+#[test]
+fn on_a_lossy_network_peers_rebuild_what_is_lost_and_one_keeps_to_its_cap() -> Result<()> {
+    let net = netns::Net::of(&format!("ip link set lo up; printf '%s' '{LOSSY}' | nft -f -"))?;
+    let levada = |arguments: &[&str]| net.enter(kit::levada().args(arguments));
+    let desk = Desk::new()?;
+    let mount = format!("/BBB.ogv={}", kit::clip("testcard.ogv").display());
+    let mut serve = levada(&["serve", "--http", "127.0.0.1:8000", "--mount", &mount]);
+    serve.env("LEVADA__SERVER__STATE", desk.path("state")).env("LEVADA__AUTH__SOURCE_PASSWORD", "hush");
+    let mut serve = Program::start(&mut serve)?;
+    serve.wait_for("serving on")?;
+    let source = ["--source", "http://127.0.0.1:8000/BBB.ogv", "--fec", "20%", "--listen", "127.0.0.1"];
+    let splitter = ["--json", "swarm", "splitter", "--wire", "native"];
+    let mut splitter = Program::start(&mut levada(&[&splitter[..], &source].concat()))?;
+    splitter.wait_for("\"members\"")?;
+
+    let join = ["--json", "swarm", "peer", "--wire", "native", "--splitter", "127.0.0.1:8001"];
+    let capped = ["--player-port", "9997", "--port", "7777", "--upload-limit", "250kbit"];
+    let free = [["--player-port", "9998"], ["--player-port", "9999"]];
+    let mut peers = vec![Program::start(&mut levada(&[&join[..], &capped].concat()))?];
+    for more in &free {
+        peers.push(Program::start(&mut levada(&[&join[..], more].concat()))?);
+    }
+    eventually("all to play and rebuild", || {
+        let plays = |is: serde_json::Value| number(&is, "played") > 100 && number(&is, "rebuilt") > 0;
+        Ok(peers.iter().map(status).all(plays).then_some(()))
+    })?;
+    let mut plays = Command::new("ffmpeg");
+    plays.args(["-v", "warning", "-i", "http://127.0.0.1:9999/stream", "-t", "3", "-f", "null", "-"]);
+    let (before, began) = (sent(&net)?, Instant::now());
+    let out = net.enter(&plays).output()?;
+    let (after, passed) = (sent(&net)?, began.elapsed());
+    ensure!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+    // It may have sent a second's worth at once, and the kernel was asked a moment before and after.
+    let most = 250_000 / 8 * (passed + Duration::from_secs(1)).as_millis() as u64 / 1_000;
+    ensure!(after > before && after - before <= most, "{} bytes of {most} in {passed:?}", after - before);
+    Ok(())
+}
+
+/// Drops one in twenty of what comes in, and counts what leaves from one port.
+const LOSSY: &str = "table inet lossy { counter capped { }
+    chain out { type filter hook output priority 0; udp sport 7777 counter name capped; }
+    chain in { type filter hook input priority 0; meta l4proto udp numgen random mod 100 < 5 drop; } }";
+
+/// Bytes that the capped peer has sent, with the headers of IP and UDP.
+fn sent(net: &netns::Net) -> Result<u64> {
+    let list =
+        net.enter(Command::new("nft").args(["list", "counter", "inet", "lossy", "capped"])).output()?;
+    let said = String::from_utf8_lossy(&list.stdout);
+    let bytes = said.split_whitespace().skip_while(|word| *word != "bytes").nth(1);
+    Ok(bytes.unwrap_or_default().parse()?)
 }
