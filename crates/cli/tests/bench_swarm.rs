@@ -19,7 +19,7 @@ fn a_team_in_one_process_plays_every_chunk_and_checks_whose_it_is() -> Result<()
 #[test]
 fn a_team_in_one_process_encrypts_if_told_to() -> Result<()> {
     let seen = whole(&["--quic", "--threads", "2"])?;
-    ensure!(seen["transport"] == "quic" && seen["group_ms"] == 400, "{seen}");
+    ensure!(seen["transport"] == "quic" && seen["group_ms"] == 80, "{seen}");
     Ok(())
 }
 

@@ -23,7 +23,6 @@ fn deals(what: &str, team: &Team) -> Result<()> {
 }
 
 #[test]
-#[ignore = "written when no build of the command was to be had; not run yet"]
 fn a_bridge_carries_another_team_and_when_it_dies_its_members_go_on() -> Result<()> {
     let server = Serve::start(&[])?;
     let _source = programs::ffmpeg_source(&server, "testcard.ogv", "/BBB.ogv", &[])?;

@@ -19,7 +19,7 @@ pub struct Swarm {
     /// Encrypt by QUIC
     #[arg(long)]
     pub quic: bool,
-    /// How long chunks wait for others to be signed together, default 400ms
+    /// How long chunks wait for others to be signed together, default 80ms
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub group_time: Option<Duration>,
     /// Threads for peers

@@ -61,7 +61,7 @@ pub struct Splitter {
     /// How datagrams travel: plain, signed but for all to read, or encrypted by quic; native wire only
     #[arg(long, value_enum, default_value_t = Transport::Plain)]
     transport: Transport,
-    /// How long chunks wait for others to be signed together: the longer, the less there is for peers to check; native wire only, default 400ms
+    /// How long chunks wait for others to be signed together: the longer, the less there is for peers to check; native wire only, default 80ms
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     group_time: Option<Duration>,
     /// How many times the whole stream is sent, at most, to peers behind NATs whom no other reaches; native wire only, default 1

@@ -308,6 +308,7 @@ mod tests {
             splitter: Counts { peers: 2, ..Counts::default() },
             members: vec![member(1, sent, 8), member(2, 0, 0)],
             follows: None,
+            bridge: None,
             quic: None,
         };
         let (mut eye, now) = (Eye::default(), Instant::now());
