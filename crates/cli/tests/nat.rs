@@ -256,7 +256,8 @@ fn on_a_lossy_network_peers_rebuild_what_is_lost_and_one_keeps_to_its_cap() -> R
 /// Drops one in twenty of what comes in, and counts what leaves from one port.
 const LOSSY: &str = "table inet lossy { counter capped { }
     chain out { type filter hook output priority 0; udp sport 7777 counter name capped; }
-    chain in { type filter hook input priority 0; meta l4proto udp numgen random mod 100 < 5 drop; } }";
+    chain in { type filter hook input priority 0; meta l4proto udp numgen random mod 100 < 5 drop; }
+    }";
 
 /// Bytes that the capped peer has sent, with the headers of IP and UDP.
 fn sent(net: &netns::Net) -> Result<u64> {

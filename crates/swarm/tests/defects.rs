@@ -284,11 +284,11 @@ fn defect_24_sound_of_a_low_rate_does_not_wait_for_a_chunk_to_be_full() {
     let mut now = start();
     let mut dealer = dealer(now);
     join(&mut dealer, now, at(1), 10, 0);
-    // 64 kbit/s in frames of 26 milliseconds: a chunk of 1024 bytes would wait for five of them.
+    // 16 kbit/s in frames of 104 milliseconds: a chunk of 1024 bytes would wait for five of them, a group does for 80 ms.
     for frame in 0..50u64 {
-        now += Duration::from_millis(26);
+        now += Duration::from_millis(24);
         dealer.feed(now, true, &[7; 208]);
-        now += Duration::from_millis(20);
+        now += Duration::from_millis(80);
         dealer.handle(now, Input::Wake);
         let dealt = datagrams(&mut dealer, now);
         let numbers: Vec<_> =
