@@ -22,9 +22,10 @@ macro_rules! experiments {
     };
 }
 
-const EXPERIMENTS: [(&str, &str); 17] = experiments![
+const EXPERIMENTS: [(&str, &str); 18] = experiments![
     "01-intercom" "02-ping" "03-buffer" "03-call" "04-throughput" "05-codecs" "06-http-streaming" "07-two-sources"
     "08-relay-tree" "09-team" "10-rtmp" "11-unicast" "11-multicast" "11-tree" "11-team" "11-lan-team" "12-room"
+    "13-nats"
 ];
 
 const MEDIA: [(&str, &[u8]); 4] = [

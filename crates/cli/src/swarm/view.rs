@@ -325,7 +325,7 @@ mod tests {
                 "1000 kbit/s",
                 "77 ms",
                 "owes",
-                "4     3",
+                "4      3",
                 "2 peers",
             ],
         );

@@ -189,13 +189,13 @@ fn limits_of_rooms_names_addresses_and_versions_are_told_apart() {
             _ => None,
         })
     };
-    assert_eq!(ask("band", 1, 1), None);
-    assert_eq!(ask("band2", 2, 1), Some(Refusal::NoRoom));
-    assert_eq!(ask("choir", 2, 1), Some(Refusal::Unknown));
-    assert_eq!(ask("a b", 2, 1), Some(Refusal::Unknown));
+    assert_eq!(ask("band", 1, wire::VERSION), None);
+    assert_eq!(ask("band2", 2, wire::VERSION), Some(Refusal::NoRoom));
+    assert_eq!(ask("choir", 2, wire::VERSION), Some(Refusal::Unknown));
+    assert_eq!(ask("a b", 2, wire::VERSION), Some(Refusal::Unknown));
     assert_eq!(ask("band", 2, 9), Some(Refusal::Version));
-    assert_eq!(ask("band", 2, 1), None);
-    assert_eq!(ask("band", 3, 1), Some(Refusal::Crowd));
+    assert_eq!(ask("band", 2, wire::VERSION), None);
+    assert_eq!(ask("band", 3, wire::VERSION), Some(Refusal::Crowd));
 }
 
 #[test]
