@@ -39,13 +39,16 @@ debian:
 demo:
 	$(CARGO) run --release -- demo --for 20s
 
-## bench    levada beside icecast2 in one run (about twenty minutes): the table of bench/README.md
+## bench    levada beside icecast2 and others, and teams (about an hour): the tables of bench/README.md
 bench: debian
 	$(CARGO) build --release --locked
 	bench/icecast.py
 	bench/rtmp.py
 	bench/lab.py
 	bench/talk.py
+	$(CARGO) run --release --locked -- bench swarm -n 300
+	$(CARGO) run --release --locked -- bench swarm -n 60 --quic
+	$(CARGO) run --release --locked -p levada-swarm --example simulate -- --quiet bench/swarm/*.toml
 
 FOR ?= 60
 ## fuzz     each door of fuzz/ for FOR seconds (60) with libFuzzer; TARGETS="a b" chooses; needs a C++ compiler
