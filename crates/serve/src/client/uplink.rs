@@ -76,27 +76,36 @@ impl Uplink {
         Ok(sender)
     }
 
-    /// Sends all that is published on `channel` until it ends, beginning on the connection `first`. A lost connection
-    /// is made anew for up to `patience`.
+    /// Sends all that is published on `channel` after this call until it ends, beginning on the connection `first`. A lost
+    /// connection is made anew for up to `patience`.
     ///
     /// # Errors
     /// When the server refuses for good, or cannot be reached for longer than `patience`.
-    pub async fn run(self, first: Sender, channel: Channel<Piece>, patience: Duration) -> Result<(), Error> {
-        let mut sender = first;
-        let mut backoff = Backoff::default();
-        loop {
-            let began = Instant::now();
-            let mut subscriber = channel.subscribe(Start::Live);
-            let lost = self.carry(sender, &mut subscriber).await;
-            self.stats.skipped.fetch_add(subscriber.skipped(), Relaxed);
-            drop(subscriber);
-            let Err(why) = lost else { return Ok(()) };
-            tracing::warn!(to = %self.target, %why, "connection lost");
-            if began.elapsed() > STEADY {
-                backoff.reset();
+    pub fn run(
+        self,
+        first: Sender,
+        channel: Channel<Piece>,
+        patience: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        // Not when the future is first polled: somebody may have published by then.
+        let mut subscriber = channel.subscribe(Start::Live);
+        async move {
+            let mut sender = first;
+            let mut backoff = Backoff::default();
+            loop {
+                let began = Instant::now();
+                let lost = self.carry(sender, &mut subscriber).await;
+                self.stats.skipped.fetch_add(subscriber.skipped(), Relaxed);
+                drop(subscriber);
+                let Err(why) = lost else { return Ok(()) };
+                tracing::warn!(to = %self.target, %why, "connection lost");
+                if began.elapsed() > STEADY {
+                    backoff.reset();
+                }
+                sender = self.again(&mut backoff, Instant::now() + patience.min(FOREVER), why).await?;
+                tracing::info!(to = %self.target, "connected again");
+                subscriber = channel.subscribe(Start::Live);
             }
-            sender = self.again(&mut backoff, Instant::now() + patience.min(FOREVER), why).await?;
-            tracing::info!(to = %self.target, "connected again");
         }
     }
 
